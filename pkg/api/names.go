@@ -1,0 +1,48 @@
+// Package api holds what users and the parts of Restart Rules agree on: the names of labels and
+// annotations, the document of the rules annotation, and the few fields of a Pod that we read.
+package api
+
+// Labels and annotations.
+const (
+	// InjectLabel on a namespace (value "enabled") opts its Pods in; on a Pod "enabled" opts that
+	// Pod in whatever its namespace says, "disabled" opts it out.
+	InjectLabel = "restartrules.dev/inject"
+	// ModeLabel is on every Pod that was injected, with the value ModeEmulated.
+	ModeLabel = "restartrules.dev/mode"
+	// RulesAnnotation holds the rules as a document (see Document) for API servers that don't
+	// know the native fields, and for everything beyond them.
+	RulesAnnotation = "restartrules.dev/rules"
+	// PlanAnnotation holds the compiled plan. We write it; the watcher reads it.
+	PlanAnnotation = "restartrules.dev/plan"
+	// ShareProcessNamespaceAnnotation, "true" or "false", overrides the installation's default.
+	ShareProcessNamespaceAnnotation = "restartrules.dev/share-process-namespace"
+	// SeamAnnotation is the form of the line that a shim writes to the container's stderr between
+	// two attempts: "text" (default), "json" or "off".
+	SeamAnnotation = "restartrules.dev/seam"
+	// SafeToEvictAnnotation is the cluster autoscaler's list of local volumes that do not keep a
+	// node from being removed.
+	SafeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
+
+	ModeEmulated   = "emulated"
+	InjectEnabled  = "enabled"
+	InjectDisabled = "disabled"
+)
+
+// Names and paths inside an injected Pod.
+const (
+	WatcherContainer = "restartrules-watcher"
+	VolumeName       = "restartrules"
+	// MountPath is where a wrapped container sees its own directory of the volume, read-only, and
+	// where the watcher sees the whole volume.
+	MountPath = "/restartrules"
+	// AttemptPath is where a wrapped container sees its attempts directory, read-write.
+	AttemptPath = MountPath + "/attempt"
+	// ContainersDir and AttemptsDir are the volume's directories that hold one directory per
+	// wrapped container (the mounts' subPath is ContainersDir + "/" + name).
+	ContainersDir = "containers"
+	AttemptsDir   = "attempts"
+	// ShimPath is the shim as a wrapped container sees it.
+	ShimPath = MountPath + "/shim"
+	// PlanEnv is the environment variable that carries the plan to the watcher.
+	PlanEnv = "RESTARTRULES_PLAN"
+)

@@ -1,0 +1,75 @@
+package exittable
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func end() Entry               { return Entry{Action: End, Rule: Policy} }
+func restart(rule int16) Entry { return Entry{Action: Restart, Rule: rule} }
+func set(t *Table, e Entry, codes ...int) *Table {
+	for _, c := range codes {
+		t[c] = e
+	}
+	return t
+}
+
+func TestText(t *testing.T) {
+	for text, table := range map[string]*Table{
+		"0-255:end":                               All(end()),
+		"0-255:restart/policy":                    All(restart(Policy)),
+		"0-41:end,42:restart/0,43-255:end":        set(All(end()), restart(0), 42),
+		"0:restart/19,1-255:end":                  set(All(end()), restart(19), 0),
+		"0-254:restart/policy,255:restart/3":      set(All(restart(Policy)), restart(3), 255),
+		"0:end,1:restart/0,2:restart/1,3-255:end": set(set(All(end()), restart(0), 1), restart(1), 2),
+	} {
+		t.Run(text, func(t *testing.T) {
+			require.Equal(t, text, table.String())
+			parsed, err := Parse(text)
+			require.NoError(t, err)
+			require.Equal(t, table, parsed)
+		})
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	for text, message := range map[string]string{
+		"":                    `exit table: "": expected codes:action`,
+		"0-255":               `exit table: "0-255": expected codes:action`,
+		"0-254:end":           `exit table: ends before code 255, must cover 0-255`,
+		"1-255:end":           `exit table: "1-255:end": expected to go on with code 0`,
+		"0-10:end,10-255:end": `exit table: "10-255:end": expected to go on with code 11`,
+		"0-10:end,12-255:end": `exit table: "12-255:end": expected to go on with code 11`,
+		"0-255:end,0-255:end": `exit table: "0-255:end": expected to go on with code 256`,
+		"0-256:end":           `exit table: "0-256": expected a code 0..255 or a range lo-hi`,
+		"255-0:end":           `exit table: "255-0": expected a code 0..255 or a range lo-hi`,
+		"-1:end":              `exit table: "-1": expected a code 0..255 or a range lo-hi`,
+		"0-255:stop":          `exit table: unknown action "stop", expected end, restart/policy or restart/<rule>`,
+		"0-255:restart/":      `exit table: "restart/": expected restart/policy or restart/<rule index>`,
+		"0-255:restart/-1":    `exit table: "restart/-1": expected restart/policy or restart/<rule index>`,
+		"0-255:restart/32768": `exit table: "restart/32768": expected restart/policy or restart/<rule index>`,
+		"0-255:end,":          `exit table: "": expected codes:action`,
+	} {
+		t.Run(text, func(t *testing.T) {
+			_, err := Parse(text)
+			require.EqualError(t, err, message)
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"", "0-255:end", "0-41:end,42:restart/0,43-255:restart/policy", "0-9:end,9:end"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		table, err := Parse(text)
+		if err != nil {
+			require.Nil(t, table)
+			return
+		}
+		again, err := Parse(table.String())
+		require.NoError(t, err)
+		require.Equal(t, table, again)
+	})
+}
