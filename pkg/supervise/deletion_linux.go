@@ -1,0 +1,47 @@
+package supervise
+
+import (
+	"time"
+
+	"restartrules.dev/pkg/wire"
+)
+
+const (
+	// peerWindow is how long after another container was told to stop the news that the whole Pod
+	// is being deleted may still be on its way: the kubelet runs the watcher's preStop hook at
+	// the same time as the others', but a hook is a process that the runtime has to start.
+	peerWindow = 2 * time.Second
+	lookAgain  = 5 * time.Millisecond
+)
+
+// mayRestart says whether an exit at that time may be followed by another start. It returns at once
+// unless something is known to be stopping.
+func (s *supervisor) mayRestart(endedAt int64) bool {
+	for {
+		if !s.pause(0) {
+			return false
+		}
+		if s.Dir == "" {
+			return true
+		}
+		until := endedAt + int64(s.Hold)
+		own := wire.ReadMark(s.Dir + "/attempt")
+		if own.Kind != wire.NoMark && own.At > s.startedAt {
+			return false
+		}
+		if mark := wire.ReadMark(s.Dir); mark.At > s.startedAt {
+			switch mark.Kind {
+			case wire.Self, wire.Pod:
+				return false
+			case wire.Peer:
+				until = max(until, mark.At+int64(peerWindow))
+			}
+		}
+		if wire.Now() >= until {
+			return true
+		}
+		if !s.pause(lookAgain) {
+			return false
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package supervise
+
+import (
+	"runtime"
+	"time"
+
+	"restartrules.dev/pkg/exittable"
+	"restartrules.dev/pkg/wire"
+)
+
+// ended is how an attempt ended, and what came between it and the next.
+type ended struct {
+	attempt, code int
+	at            int64 // wire.Now
+	ran           time.Duration
+	// putOff is how long the next start waited for back-off or for news of a deletion.
+	putOff time.Duration
+	// unsent is the message about it, if the next start should not have to wait for that.
+	unsent *wire.Message
+}
+
+// run is the life of the container: attempts, until one is not followed by another.
+func (s *supervisor) run() int {
+	before := s.attempts.previous()
+	var end ended
+	for attempt := before.attempt + 1; ; attempt++ {
+		if err := s.attempts.starting(attempt, before); err != nil && end.attempt == 0 {
+			s.say("can't write " + s.attempts.path + ": " + err.Error())
+		}
+		end = s.attempt(attempt, end)
+		if !s.again(&end) {
+			s.link.send(wire.Message{Verb: wire.Exited, Attempt: attempt, Code: end.code, Rule: exittable.Policy})
+			_ = s.attempts.ended(attempt, before, end.code) // the code itself goes to the runtime
+			return end.code
+		}
+		before = last{attempt: attempt, code: end.code, reason: reasonOf(end.code)}
+	}
+}
+
+// attemptsPerCollection keeps the garbage of starting processes, a few KB each, from growing to the
+// 4 MB at which the Go runtime would begin to collect it.
+const attemptsPerCollection = 64
+
+// attempt runs the command once, until nothing of it is left.
+func (s *supervisor) attempt(attempt int, before ended) ended {
+	startedAt := wire.Now()
+	pid, code := s.launch()
+	if before.unsent != nil {
+		s.link.send(*before.unsent)
+	}
+	if pid != 0 {
+		started := wire.Message{Verb: wire.Started, Attempt: attempt, PID: pid}
+		if before.attempt != 0 {
+			started.Micros = (wire.Now() - before.at - int64(before.putOff)) / int64(time.Microsecond)
+		}
+		s.link.send(started)
+		if attempt%attemptsPerCollection == 0 {
+			runtime.GC()
+		}
+		code = s.reap()
+	}
+	at := wire.Now()
+	return ended{attempt: attempt, code: code, at: at, ran: time.Duration(at - startedAt)}
+}
+
+// again clears what the attempt left behind, and says whether there is to be another; if so it
+// returns when that is due.
+func (s *supervisor) again(end *ended) bool {
+	if !s.sweep() {
+		s.say("something of the container is still there " + sweepTimeout.String() +
+			" after SIGKILL: nothing is started beside it, the container ends")
+		return false
+	}
+	entry := s.Table[end.code&0xff]
+	from := wire.Now()
+	if entry.Action != exittable.Restart || !s.mayRestart(end.at) {
+		return false
+	}
+	wait := s.Backoff.Next(end.ran)
+	s.sayBetween(seam{container: s.Container, attempt: end.attempt, code: end.code, rule: entry.Rule, wait: wait})
+	exited := wire.Message{Verb: wire.Exited, Attempt: end.attempt, Code: end.code, Restart: true,
+		Rule: int(entry.Rule), Wait: wait.Microseconds()}
+	if wait == 0 {
+		end.unsent = &exited
+	} else {
+		s.link.send(exited)
+		if !s.pause(wait-time.Duration(from-end.at)) || !s.mayRestart(end.at) {
+			return false
+		}
+	}
+	end.putOff = time.Duration(wire.Now() - from)
+	return true
+}
+
+// launch starts the command, unless the container was told to stop already; then, and if it can't
+// be started, pid is 0 and there is only a code.
+func (s *supervisor) launch() (pid, code int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.stopSignal != 0 {
+		return 0, 128 + int(s.stopSignal)
+	}
+	pid, err := s.start(s.terminal)
+	if err != nil {
+		code, reason := codeOf(err)
+		s.say("can't start " + s.Argv[0] + ": " + reason)
+		return 0, code
+	}
+	s.pid = pid
+	return pid, 0
+}
+
+// pause waits, and returns false at once when the container is told to stop.
+func (s *supervisor) pause(wait time.Duration) bool {
+	if wait <= 0 {
+		select {
+		case <-s.stop:
+			return false
+		default:
+			return true
+		}
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-s.stop:
+		return false
+	case <-timer.C:
+		return true
+	}
+}

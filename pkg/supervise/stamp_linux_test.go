@@ -1,0 +1,66 @@
+package supervise_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// stampProgram writes the smallest program there can be to a file: its first act is to read
+// CLOCK_MONOTONIC, then it sleeps a millisecond, reads the clock again, writes both times to
+// stdout and exits 42. Anything bigger would be most of what is measured.
+func stampProgram(tb testing.TB) string {
+	if runtime.GOARCH != "amd64" {
+		tb.Skip("the stamp program is machine code for amd64")
+	}
+	code := []byte{
+		0x48, 0x83, 0xec, 0x30, //             sub rsp, 48
+		0xbf, 1, 0, 0, 0, //                   mov edi, CLOCK_MONOTONIC
+		0x48, 0x89, 0xe6, //                   mov rsi, rsp
+		0xb8, 228, 0, 0, 0, 0x0f, 0x05, //     clock_gettime
+		0x48, 0xc7, 0x44, 0x24, 0x20, 0, 0, 0, 0, //          mov qword [rsp+32], 0
+		0x48, 0xc7, 0x44, 0x24, 0x28, 0x40, 0x42, 0x0f, 0, // mov qword [rsp+40], 1000000
+		0x48, 0x8d, 0x7c, 0x24, 0x20, //       lea rdi, [rsp+32]
+		0x31, 0xf6, //                         xor esi, esi
+		0xb8, 35, 0, 0, 0, 0x0f, 0x05, //      nanosleep
+		0xbf, 1, 0, 0, 0, //                   mov edi, CLOCK_MONOTONIC
+		0x48, 0x8d, 0x74, 0x24, 0x10, //       lea rsi, [rsp+16]
+		0xb8, 228, 0, 0, 0, 0x0f, 0x05, //     clock_gettime
+		0xbf, 1, 0, 0, 0, //                   mov edi, 1
+		0x48, 0x89, 0xe6, //                   mov rsi, rsp
+		0xba, 32, 0, 0, 0, //                  mov edx, 32
+		0xb8, 1, 0, 0, 0, 0x0f, 0x05, //       write
+		0xbf, 42, 0, 0, 0, //                  mov edi, 42
+		0xb8, 60, 0, 0, 0, 0x0f, 0x05, //      exit
+	}
+	const base, headers = 0x400000, 64 + 56
+	var elf bytes.Buffer
+	elf.WriteString("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+	for _, v := range []any{
+		uint16(2), uint16(62), uint32(1), uint64(base + headers), uint64(64), uint64(0), uint32(0), // executable, x86-64
+		uint16(64), uint16(56), uint16(1), uint16(0), uint16(0), uint16(0),
+		uint32(1), uint32(5), uint64(0), uint64(base), uint64(base), // one segment, read and execute
+		uint64(headers + len(code)), uint64(headers + len(code)), uint64(4096),
+	} {
+		require.NoError(tb, binary.Write(&elf, binary.LittleEndian, v))
+	}
+	elf.Write(code)
+	path := filepath.Join(tb.TempDir(), "stamp")
+	require.NoError(tb, os.WriteFile(path, elf.Bytes(), 0o755))
+	return path
+}
+
+// stamps are the first and the last moment of one run of the stamp program, in nanoseconds.
+type stamps struct{ first, last int64 }
+
+func parseStamps(b []byte) stamps {
+	at := func(i int) int64 {
+		return int64(binary.LittleEndian.Uint64(b[i:]))*1e9 + int64(binary.LittleEndian.Uint64(b[i+8:]))
+	}
+	return stamps{at(0), at(16)}
+}
