@@ -1,0 +1,53 @@
+//go:build linux
+
+// Command watcher is the sidecar of an injected Pod. serve is what its container runs, install and
+// terminating are its postStart and preStop hooks; see docs/architecture.md.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/plan"
+	"restartrules.dev/pkg/watcher"
+)
+
+// shimPath is the shim in the watcher's own image.
+const shimPath = "/shim"
+
+func main() {
+	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	if err := run(os.Args[1:], log); err != nil {
+		log.Error("watcher failed", "error", err)
+		// A hook's output is shown in the Pod's event when it fails.
+		fmt.Println("restartrules: " + err.Error())
+		os.Exit(1)
+	}
+}
+
+func run(args []string, log *slog.Logger) error {
+	if len(args) != 1 {
+		return fmt.Errorf("usage: watcher install|serve|terminating")
+	}
+	p, err := plan.Decode(os.Getenv(api.PlanEnv))
+	if err != nil {
+		return fmt.Errorf("environment variable %s: %w", api.PlanEnv, err)
+	}
+	volume := watcher.Volume{Root: api.MountPath, Containers: p.Wrapped()}
+	switch args[0] {
+	case "install":
+		return volume.Install(shimPath)
+	case "terminating":
+		return volume.MarkPod()
+	case "serve":
+		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+		defer stop()
+		return watcher.Serve(ctx, volume, log)
+	}
+	return fmt.Errorf("unknown command %q: expected install, serve or terminating", args[0])
+}
