@@ -1,0 +1,175 @@
+// Package manifest reads what users write: the part of a Pod that matters to us, and the document
+// of the rules annotation. It is apart from package api because it needs the Kubernetes API types,
+// which the watcher and the shim must not link.
+package manifest
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"sigs.k8s.io/json"
+
+	"restartrules.dev/pkg/api"
+)
+
+// Pod is the part of a Pod that we read. It is never marshalled: what it doesn't know would be lost.
+type Pod struct {
+	Metadata Metadata
+	Spec     PodSpec
+}
+
+// Metadata is the part of an ObjectMeta that we read.
+type Metadata struct {
+	Name         string            `json:"name"`
+	GenerateName string            `json:"generateName"`
+	Namespace    string            `json:"namespace"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+}
+
+// PodSpec is the part of a Pod's spec that we read.
+type PodSpec struct {
+	RestartPolicy         corev1.RestartPolicy         `json:"restartPolicy"`
+	OS                    *corev1.PodOS                `json:"os"`
+	HostPID               bool                         `json:"hostPID"`
+	HostNetwork           bool                         `json:"hostNetwork"`
+	ShareProcessNamespace *bool                        `json:"shareProcessNamespace"`
+	Resources             *corev1.ResourceRequirements `json:"resources"`
+	Volumes               []Volume                     `json:"volumes"`
+	InitContainers        []Container                  `json:"initContainers"`
+	Containers            []Container                  `json:"containers"`
+}
+
+// Volume is the part of a Volume that we read.
+type Volume struct {
+	Name string `json:"name"`
+}
+
+// Container is the part of a container that we read.
+type Container struct {
+	Name    string   `json:"name"`
+	Image   string   `json:"image"`
+	Command []string `json:"command"`
+	Args    []string `json:"args"`
+	Rules
+	Resources    corev1.ResourceRequirements `json:"resources"`
+	Lifecycle    *Lifecycle                  `json:"lifecycle"`
+	VolumeMounts []VolumeMount               `json:"volumeMounts"`
+}
+
+// VolumeMount is the part of a VolumeMount that we read.
+type VolumeMount struct {
+	Name      string `json:"name"`
+	MountPath string `json:"mountPath"`
+	SubPath   string `json:"subPath"`
+	ReadOnly  bool   `json:"readOnly"`
+}
+
+// MountOf is the part of the mount that we read.
+func MountOf(m corev1.VolumeMount) VolumeMount {
+	return VolumeMount{Name: m.Name, MountPath: m.MountPath, SubPath: m.SubPath, ReadOnly: m.ReadOnly}
+}
+
+// Lifecycle is the part of a Lifecycle that we read.
+type Lifecycle struct {
+	PreStop *LifecycleHandler `json:"preStop"`
+}
+
+// LifecycleHandler says which handler is set; only of exec we need to know more.
+type LifecycleHandler struct {
+	Exec      *corev1.ExecAction `json:"exec"`
+	HTTPGet   *struct{}          `json:"httpGet"`
+	TCPSocket *struct{}          `json:"tcpSocket"`
+	Sleep     *struct{}          `json:"sleep"`
+}
+
+// Rules are the native fields of a container.
+type Rules struct {
+	RestartPolicy      *corev1.ContainerRestartPolicy `json:"restartPolicy,omitempty"`
+	RestartPolicyRules []corev1.ContainerRestartRule  `json:"restartPolicyRules,omitempty"`
+}
+
+// IsZero reports whether neither of the fields says anything.
+func (r Rules) IsZero() bool { return r.RestartPolicy == nil && len(r.RestartPolicyRules) == 0 }
+
+// Equal compares as the API server does: an empty list and none are the same.
+func (r Rules) Equal(other Rules) bool { return equality.Semantic.DeepEqual(r, other) }
+
+// DecodePod reads a Pod from JSON. Unknown fields are ignored, names of fields are case-sensitive,
+// as in the API server's decoder. Metadata and spec must be there.
+func DecodePod(object []byte) (*Pod, error) {
+	var pod struct {
+		Metadata *Metadata `json:"metadata"`
+		Spec     *PodSpec  `json:"spec"`
+	}
+	if err := json.UnmarshalCaseSensitivePreserveInts(object, &pod); err != nil {
+		return nil, fmt.Errorf("decode pod: %w", err)
+	}
+	if pod.Metadata == nil || pod.Spec == nil {
+		return nil, errors.New("decode pod: has no metadata or no spec")
+	}
+	return &Pod{Metadata: *pod.Metadata, Spec: *pod.Spec}, nil
+}
+
+// Policy is the Pod-level restartPolicy; empty means Always, as the API server defaults it.
+func (s *PodSpec) Policy() corev1.RestartPolicy {
+	if s.RestartPolicy == "" {
+		return corev1.RestartPolicyAlways
+	}
+	return s.RestartPolicy
+}
+
+// IsWindows reports whether the Pod says that it runs on Windows.
+func (s *PodSpec) IsWindows() bool { return s.OS != nil && s.OS.Name == corev1.Windows }
+
+// IsSidecar reports whether the container, in the list initContainers, is a sidecar
+// (upstream: pkg/api/v1/pod/util.go, IsRestartableInitContainer).
+func (c *Container) IsSidecar() bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
+// PreStop is the container's preStop handler, or nil.
+func (c *Container) PreStop() *LifecycleHandler {
+	if c.Lifecycle == nil {
+		return nil
+	}
+	return c.Lifecycle.PreStop
+}
+
+// PreStopExec is the command of the container's exec preStop handler, or nil.
+func (c *Container) PreStopExec() []string {
+	if h := c.PreStop(); h != nil && h.Exec != nil {
+		return h.Exec.Command
+	}
+	return nil
+}
+
+// InOurs reports whether the mount lies at or below the path that we mount in wrapped containers.
+func (m VolumeMount) InOurs() bool {
+	p := path.Clean("/" + m.MountPath)
+	return p == api.MountPath || strings.HasPrefix(p, api.MountPath+"/")
+}
+
+// HasRules reports whether the Pod says anything that is ours to do: native fields (a sidecar's
+// restartPolicy is Kubernetes' own) or the rules annotation.
+func (p *Pod) HasRules() bool {
+	if p.Metadata.Annotations[api.RulesAnnotation] != "" {
+		return true
+	}
+	for i := range p.Spec.Containers {
+		if !p.Spec.Containers[i].Rules.IsZero() {
+			return true
+		}
+	}
+	for i := range p.Spec.InitContainers {
+		c := &p.Spec.InitContainers[i]
+		if len(c.RestartPolicyRules) > 0 || c.RestartPolicy != nil && !c.IsSidecar() {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,47 @@
+package manifest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestDecodePod(t *testing.T) {
+	pod, err := DecodePod([]byte(`{"metadata":{"name":"p","futureField":1},"spec":{"RestartPolicy":"Never","containers":[
+		{"name":"a","command":["x"],"restartPolicy":"Never","lifecycle":{"preStop":{"exec":{"command":["bye"]}}},"future":{"a":[1]}}]}}`))
+	require.NoError(t, err)
+	require.Equal(t, "p", pod.Metadata.Name)
+	require.Empty(t, pod.Spec.RestartPolicy, "names of fields are case-sensitive")
+	require.EqualValues(t, "Always", pod.Spec.Policy())
+	require.Equal(t, []string{"bye"}, pod.Spec.Containers[0].PreStopExec())
+	require.EqualValues(t, "Never", *pod.Spec.Containers[0].RestartPolicy)
+
+	_, err = DecodePod([]byte(`{"metadata":{}}`))
+	require.EqualError(t, err, "decode pod: has no metadata or no spec")
+	_, err = DecodePod([]byte(`{"metadata":{},"spec":{"containers":{}}}`))
+	require.ErrorContains(t, err, "spec.containers")
+}
+
+func TestHasRules(t *testing.T) {
+	for object, want := range map[string]bool{
+		`{"metadata":{},"spec":{"containers":[{"name":"a"}],"initContainers":[{"name":"b","restartPolicy":"Always"}]}}`: false,
+		`{"metadata":{},"spec":{"containers":[{"name":"a","restartPolicyRules":[]}]}}`:                                  false,
+		`{"metadata":{},"spec":{"containers":[{"name":"a","restartPolicy":"Always"}]}}`:                                 true,
+		`{"metadata":{},"spec":{"initContainers":[{"name":"b","restartPolicy":"Never"}]}}`:                              true,
+		`{"metadata":{},"spec":{"initContainers":[{"name":"b","restartPolicy":"Always","restartPolicyRules":[{}]}]}}`:   true,
+		`{"metadata":{"annotations":{"restartrules.dev/rules":"x"}},"spec":{}}`:                                         true,
+	} {
+		pod, err := DecodePod([]byte(object))
+		require.NoError(t, err)
+		require.Equal(t, want, pod.HasRules(), object)
+	}
+}
+
+func TestInOurs(t *testing.T) {
+	for path, want := range map[string]bool{
+		"/restartrules": true, "/restartrules/": true, "/x/../restartrules/attempt": true, "restartrules": true,
+		"/restartrules2": false, "/": false, "/data/restartrules": false,
+	} {
+		require.Equal(t, want, VolumeMount{MountPath: path}.InOurs(), path)
+	}
+}

@@ -1,0 +1,134 @@
+// Package rules decides what happens when a container has exited. It is the one place that knows
+// the meaning of restartPolicy and restartPolicyRules.
+package rules
+
+import corev1 "k8s.io/api/core/v1"
+
+// Kind is what sort of container it is, as far as restarts differ.
+type Kind uint8
+
+const (
+	// Regular is a container of spec.containers.
+	Regular Kind = iota
+	// Init is a container of spec.initContainers that runs to completion.
+	Init
+	// Sidecar is a container of spec.initContainers with restartPolicy Always.
+	Sidecar
+)
+
+// Container is what the decision needs to know of a container.
+type Container struct {
+	Name   string
+	Kind   Kind
+	Policy *corev1.ContainerRestartPolicy
+	// Rules are only consulted if Policy is set, as in the kubelet.
+	Rules []corev1.ContainerRestartRule
+}
+
+// Action is what happens to the container, or to the Pod.
+type Action uint8
+
+const (
+	// Complete ends the container for good with exit code 0.
+	Complete Action = iota
+	// Fail ends the container for good with another exit code.
+	Fail
+	// Restart starts the container again.
+	Restart
+	// RestartAll starts all containers of the Pod again.
+	RestartAll
+)
+
+// ByPolicy is the Rule of a Decision that no rule but a restartPolicy made.
+const ByPolicy = -1
+
+// Decision is what to do after an exit, and which rule said so.
+type Decision struct {
+	Action Action
+	// Rule is the index of the rule that decided, or ByPolicy.
+	Rule int
+}
+
+// Decide says what Kubernetes with all gates on does after the container has exited with the code,
+// in a Pod with that restartPolicy. It does not allocate.
+//
+// Upstream: pkg/api/v1/pod/util.go, ContainerShouldRestart, for the order of rules, the container's
+// policy and the Pod's; pkg/kubelet/kuberuntime/kuberuntime_container.go, computeInitContainerActions,
+// for init containers, whose rules and policy are consulted only after a failure, and sidecars, which
+// always restart; pkg/kubelet/container/helpers.go, ShouldAllContainersRestart, for
+// RestartAllContainers, which asks neither.
+func Decide(podPolicy corev1.RestartPolicy, c *Container, code int32) Decision {
+	rule := ByPolicy
+	if c.Policy != nil {
+		rule = match(c.Rules, code)
+	}
+	if rule != ByPolicy && c.Rules[rule].Action == corev1.ContainerRestartRuleActionRestartAllContainers {
+		return Decision{RestartAll, rule}
+	}
+	switch {
+	case c.Kind == Sidecar:
+		return Decision{Restart, ByPolicy}
+	case c.Kind == Init && code == 0:
+		return Decision{Complete, ByPolicy}
+	case rule != ByPolicy && c.Rules[rule].Action == corev1.ContainerRestartRuleActionRestart:
+		return Decision{Restart, rule}
+	case policyRestarts(podPolicy, c.Policy, code):
+		return Decision{Restart, ByPolicy}
+	case code == 0:
+		return Decision{Complete, ByPolicy}
+	default:
+		return Decision{Fail, ByPolicy}
+	}
+}
+
+// match is the index of the first rule that the code matches, or ByPolicy
+// (upstream: pkg/api/v1/pod/util.go, FindMatchingContainerRestartRule).
+func match(rules []corev1.ContainerRestartRule, code int32) int {
+	for i := range rules {
+		on := rules[i].ExitCodes
+		if on == nil {
+			continue
+		}
+		found := false
+		for _, v := range on.Values {
+			if v == code {
+				found = true
+				break
+			}
+		}
+		switch on.Operator {
+		case corev1.ContainerRestartRuleOnExitCodesOpIn:
+			if found {
+				return i
+			}
+		case corev1.ContainerRestartRuleOnExitCodesOpNotIn:
+			if !found {
+				return i
+			}
+		}
+	}
+	return ByPolicy
+}
+
+// policyRestarts is the decision of the container's policy or, without one, the Pod's. Unknown
+// policies restart always, as upstream.
+func policyRestarts(podPolicy corev1.RestartPolicy, policy *corev1.ContainerRestartPolicy, code int32) bool {
+	if policy != nil {
+		switch *policy {
+		case corev1.ContainerRestartPolicyAlways:
+			return true
+		case corev1.ContainerRestartPolicyOnFailure:
+			return code != 0
+		case corev1.ContainerRestartPolicyNever:
+			return false
+		}
+	}
+	switch podPolicy {
+	case corev1.RestartPolicyOnFailure:
+		return code != 0
+	case corev1.RestartPolicyNever:
+		return false
+	default:
+		return true
+	}
+}
