@@ -1,0 +1,149 @@
+package inject
+
+import (
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/manifest"
+	"restartrules.dev/pkg/plan"
+)
+
+// Check compares a Pod, as all mutating webhooks have left it, with its plan. A Pod with no trace of
+// an injection has no errors. The error says that object is no Pod.
+func Check(object []byte) (field.ErrorList, error) {
+	pod, err := manifest.DecodePod(object)
+	if err != nil {
+		return nil, err
+	}
+	c := &check{pod: pod}
+	path := field.NewPath("metadata", "annotations").Key(api.PlanAnnotation)
+	text, ok := pod.Metadata.Annotations[api.PlanAnnotation]
+	if !ok {
+		c.unplanned(path)
+		return c.errs, nil
+	}
+	p, err := plan.Decode(text)
+	if err != nil {
+		return field.ErrorList{&field.Error{Type: field.ErrorTypeInvalid, Field: path.String(), BadValue: field.OmitValueType{},
+			Detail: err.Error() + "; Restart Rules writes this annotation itself, leave it out"}}, nil
+	}
+	c.plan = p
+	c.agrees()
+	return c.errs, nil
+}
+
+// check is one Pod on its way through Check.
+type check struct {
+	pod  *manifest.Pod
+	plan *plan.Plan
+	errs field.ErrorList
+}
+
+// changed is the error of a field that is not as it was left by us.
+func (c *check) changed(path *field.Path, format string, args ...any) {
+	c.errs = append(c.errs, field.Forbidden(path, fmt.Sprintf(format, args...)+
+		", against the Pod's plan: another admission webhook changed it, or it was copied from an injected Pod"))
+}
+
+// unplanned finds containers with a shim in a Pod without a plan.
+func (c *check) unplanned(path *field.Path) {
+	for _, list := range [][]manifest.Container{c.pod.Spec.Containers, c.pod.Spec.InitContainers} {
+		for i := range list {
+			if command := list[i].Command; len(command) > 0 && command[0] == api.ShimPath {
+				c.errs = append(c.errs, field.Required(path, fmt.Sprintf("container %q runs the shim %s, but the Pod has no plan: "+
+					"write the container's own command, Restart Rules adds the shim", list[i].Name, api.ShimPath)))
+			}
+		}
+	}
+}
+
+func (c *check) agrees() {
+	spec := field.NewPath("spec")
+	if is, want := string(c.pod.Spec.Policy()), c.plan.RestartPolicy.Compiled; is != want {
+		c.changed(spec.Child("restartPolicy"), "it is %s instead of %s", is, want)
+	}
+	c.list(plan.KindContainer, spec.Child("containers"), c.pod.Spec.Containers)
+	c.list(plan.KindInitContainer, spec.Child("initContainers"), c.pod.Spec.InitContainers)
+	if len(c.plan.Wrapped()) == 0 {
+		return
+	}
+	if c.pod.Metadata.Labels[api.ModeLabel] != api.ModeEmulated {
+		c.changed(field.NewPath("metadata", "labels").Key(api.ModeLabel), "it is not %q", api.ModeEmulated)
+	}
+	if !slices.ContainsFunc(c.pod.Spec.Volumes, func(v manifest.Volume) bool { return v.Name == api.VolumeName }) {
+		c.changed(spec.Child("volumes"), "volume %q is missing", api.VolumeName)
+	}
+	c.watcher(spec.Child("initContainers"))
+}
+
+// list compares the containers of one list with those of the plan.
+func (c *check) list(kind string, path *field.Path, list []manifest.Container) {
+	for _, entry := range c.plan.Containers {
+		if entry.Kind != kind {
+			continue
+		}
+		i := slices.IndexFunc(list, func(c manifest.Container) bool { return c.Name == entry.Name })
+		if i < 0 {
+			c.changed(path, "container %q is missing", entry.Name)
+			continue
+		}
+		c.container(path.Index(i), &list[i], &entry)
+	}
+	for i := range list {
+		name := list[i].Name
+		sidecar := kind == plan.KindInitContainer && list[i].IsSidecar() // restarted under any policy
+		if sidecar || name == api.WatcherContainer || c.plan.Container(name) != nil {
+			continue
+		}
+		if own, compiled := c.plan.RestartPolicy.Own, c.plan.RestartPolicy.Compiled; own != compiled {
+			c.changed(path.Index(i), "container %q came after the Pod's restartPolicy had been made %s instead of %s", name, compiled, own)
+		}
+	}
+}
+
+func (c *check) container(path *field.Path, live *manifest.Container, entry *plan.Container) {
+	if entry.Kind == plan.KindContainer || !live.IsSidecar() {
+		if live.RestartPolicy != nil {
+			c.changed(path.Child("restartPolicy"), "container %q has a restartPolicy", live.Name)
+		}
+		if len(live.RestartPolicyRules) > 0 {
+			c.changed(path.Child("restartPolicyRules"), "container %q has restartPolicyRules", live.Name)
+		}
+	}
+	shimmed := len(live.Command) > 0 && live.Command[0] == api.ShimPath
+	if !entry.Wrapped {
+		if shimmed {
+			c.changed(path.Child("command"), "container %q runs the shim %s", live.Name, api.ShimPath)
+		}
+		return
+	}
+	flags := live.Command[:max(slices.Index(live.Command, "--"), 0)]
+	if !shimmed || !slices.Contains(flags, "--container="+entry.Name) || !slices.Contains(flags, "--on-exit="+entry.OnExit) {
+		c.changed(path.Child("command"), "the command of container %q doesn't begin with the shim %s and its exit table", live.Name, api.ShimPath)
+	}
+	for _, want := range mountsOf(entry.Name) {
+		if !slices.Contains(live.VolumeMounts, manifest.MountOf(want)) {
+			c.changed(path.Child("volumeMounts"), "container %q doesn't mount %s of volume %q at %s", live.Name, want.SubPath, want.Name, want.MountPath)
+		}
+	}
+}
+
+// watcher wants the watcher to be a sidecar that starts before any wrapped init container.
+func (c *check) watcher(path *field.Path) {
+	for i := range c.pod.Spec.InitContainers {
+		live := &c.pod.Spec.InitContainers[i]
+		if live.Name == api.WatcherContainer {
+			if !live.IsSidecar() {
+				c.changed(path.Index(i).Child("restartPolicy"), "container %q is not a sidecar (restartPolicy Always)", live.Name)
+			}
+			return
+		}
+		if entry := c.plan.Container(live.Name); entry != nil && entry.Wrapped {
+			c.changed(path.Index(i), "init container %q comes before container %q, which brings its shim", live.Name, api.WatcherContainer)
+		}
+	}
+	c.changed(path, "container %q is missing", api.WatcherContainer)
+}

@@ -1,0 +1,131 @@
+// Package inject turns an admission request for a Pod into a JSON patch. It is pure: no clock, no
+// network, the same request gives the same answer.
+package inject
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/manifest"
+	"restartrules.dev/pkg/plan"
+	"restartrules.dev/pkg/validation"
+)
+
+// Options are the installation's settings.
+type Options struct {
+	// Image holds the watcher and the shim.
+	Image string
+	// ImagePullPolicy of the watcher's container; empty leaves it to the API server's default.
+	ImagePullPolicy corev1.PullPolicy
+	// ShareProcessNamespace is the default for Pods that don't say themselves.
+	ShareProcessNamespace bool
+}
+
+// Result is the answer to one admission request. If there are Errors the Pod is to be refused and
+// Patch is empty. No warning is longer than 255 characters, from where on the API server complains.
+type Result struct {
+	Patch    []Op
+	Warnings []string
+	Errors   field.ErrorList
+}
+
+// maxPlan is the longest plan that we write, in bytes. The kernel takes no environment variable
+// above 128 KiB, and the plan travels in one.
+const maxPlan = 120 << 10
+
+// Create answers for a Pod on CREATE. It may see its own output again, changed by others: then it
+// starts over from what the user wrote, and its patch has only what is different now. Pods that use
+// none of our fields and annotations get an empty patch. The error says that object is no Pod.
+func Create(object []byte, opts Options) (Result, error) {
+	live, err := manifest.DecodePod(object)
+	if err != nil {
+		return Result{}, err
+	}
+	prev := previous(live)
+	if prev == nil && !live.HasRules() {
+		return Result{Patch: dropPlan(live)}, nil
+	}
+	user, err := original(live, prev)
+	if err != nil {
+		return Result{}, err
+	}
+	if user.Spec.IsWindows() {
+		return Result{Warnings: []string{"the Pod runs on Windows, which Restart Rules doesn't support: it is left as it is and its restart rules are not applied"}}, nil
+	}
+	doc, warnings, errs := validation.Pod(user, nil)
+	if len(errs) > 0 {
+		return Result{Warnings: warnings, Errors: errs}, nil
+	}
+	inj := newInjection(live, user, doc, opts)
+	if inj.wrapped() {
+		errs = validation.Injection(user, inj.wraps, nil)
+	}
+	text, err := inj.plan()
+	if err != nil {
+		return Result{}, err
+	}
+	if len(text) > maxPlan {
+		errs = append(errs, field.Forbidden(field.NewPath("metadata", "annotations").Key(api.PlanAnnotation),
+			fmt.Sprintf("the plan compiled from this Pod's restart rules would have %d bytes, at most %d can be passed on: write fewer or simpler rules", len(text), maxPlan)))
+	}
+	warnings = append(warnings, inj.warnings()...)
+	if len(errs) > 0 {
+		return Result{Warnings: warnings, Errors: errs}, nil
+	}
+	patch, err := inj.patch(object, text)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Patch: patch, Warnings: warnings}, nil
+}
+
+// previous is the plan of a Pod that was injected, or nil. A plan annotation alone proves nothing:
+// users write annotations too.
+func previous(pod *manifest.Pod) *plan.Plan {
+	text, ok := pod.Metadata.Annotations[api.PlanAnnotation]
+	if !ok {
+		return nil
+	}
+	p, err := plan.Decode(text)
+	if err != nil || p.RestartPolicy.Compiled != string(pod.Spec.Policy()) {
+		return nil
+	}
+	for _, c := range p.Containers {
+		if find(listOf(&pod.Spec, c.Kind), c.Name) == nil {
+			return nil
+		}
+	}
+	injected := pod.Metadata.Labels[api.ModeLabel] == api.ModeEmulated && find(pod.Spec.InitContainers, api.WatcherContainer) != nil
+	if len(p.Wrapped()) > 0 && !injected {
+		return nil
+	}
+	return p
+}
+
+// dropPlan removes a plan that a Pod without rules can't have from us.
+func dropPlan(pod *manifest.Pod) []Op {
+	var p patch
+	if _, ok := pod.Metadata.Annotations[api.PlanAnnotation]; ok {
+		p.remove("/metadata/annotations/" + escape(api.PlanAnnotation))
+	}
+	return p.ops
+}
+
+func listOf(spec *manifest.PodSpec, kind string) []manifest.Container {
+	if kind == plan.KindInitContainer {
+		return spec.InitContainers
+	}
+	return spec.Containers
+}
+
+func find(containers []manifest.Container, name string) *manifest.Container {
+	for i := range containers {
+		if containers[i].Name == name {
+			return &containers[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,304 @@
+package inject
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	jsonpatch "github.com/evanphx/json-patch/v5"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/yaml"
+
+	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/manifest"
+)
+
+var testOptions = Options{Image: "example.com/restartrules:v1", ImagePullPolicy: corev1.PullIfNotPresent, ShareProcessNamespace: true}
+
+// apply applies a patch as the API server does.
+func apply(t *testing.T, object []byte, ops []Op) []byte {
+	t.Helper()
+	if len(ops) == 0 {
+		return object
+	}
+	text, err := json.Marshal(ops)
+	require.NoError(t, err)
+	patch, err := jsonpatch.DecodePatch(text)
+	require.NoError(t, err)
+	patched, err := patch.Apply(object)
+	require.NoError(t, err, "%s", text)
+	return patched
+}
+
+func object(t *testing.T, text string) []byte {
+	t.Helper()
+	data, err := yaml.YAMLToJSON([]byte(text))
+	require.NoError(t, err)
+	return data
+}
+
+// edit decodes an object, lets change have it, and encodes it again.
+func edit(t *testing.T, data []byte, change func(pod map[string]any)) []byte {
+	t.Helper()
+	var pod map[string]any
+	require.NoError(t, json.Unmarshal(data, &pod))
+	change(pod)
+	data, err := json.Marshal(pod)
+	require.NoError(t, err)
+	return data
+}
+
+func spec(pod map[string]any) map[string]any { return pod["spec"].(map[string]any) }
+
+func meta(pod map[string]any, field string) map[string]any {
+	return pod["metadata"].(map[string]any)[field].(map[string]any)
+}
+
+func container(pod map[string]any, list string, index int) map[string]any {
+	return spec(pod)[list].([]any)[index].(map[string]any)
+}
+
+// created is the Pod after Create, which must succeed.
+func created(t *testing.T, data []byte) []byte {
+	t.Helper()
+	result, err := Create(data, testOptions)
+	require.NoError(t, err)
+	require.Empty(t, result.Errors)
+	return apply(t, data, result.Patch)
+}
+
+// typed is the object as the API server understands it.
+func typed(t *testing.T, data []byte) *corev1.Pod {
+	t.Helper()
+	pod := new(corev1.Pod)
+	require.NoError(t, json.Unmarshal(data, pod))
+	return pod
+}
+
+const trainer = `
+metadata: {name: p}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: trainer, command: [/train], restartPolicy: Never, restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [42]}}]}
+`
+
+func TestUnknownFieldsSurvive(t *testing.T) {
+	data := edit(t, object(t, trainer), func(pod map[string]any) {
+		pod["future"] = map[string]any{"a": 1}
+		pod["metadata"].(map[string]any)["future"] = []any{"b"}
+		spec(pod)["future"] = "c"
+		container(pod, "containers", 0)["future"] = true
+		container(pod, "containers", 0)["volumeMounts"] = []any{map[string]any{"name": "x", "mountPath": "/x", "future": 1.5}}
+		spec(pod)["volumes"] = []any{map[string]any{"name": "x", "future": nil}}
+		spec(pod)["initContainers"] = []any{map[string]any{"name": "i", "future": map[string]any{}}}
+	})
+	// Taking out what was added and putting back what was changed must give the same object.
+	restored := edit(t, created(t, data), func(pod map[string]any) {
+		delete(pod["metadata"].(map[string]any), "labels")
+		delete(pod["metadata"].(map[string]any), "annotations")
+		s := spec(pod)
+		delete(s, "shareProcessNamespace")
+		s["volumes"] = s["volumes"].([]any)[:1]
+		s["initContainers"] = s["initContainers"].([]any)[1:]
+		c := container(pod, "containers", 0)
+		c["volumeMounts"] = c["volumeMounts"].([]any)[:1]
+		c["command"] = c["command"].([]any)[5:]
+		c["restartPolicy"] = "Never"
+		c["restartPolicyRules"] = []any{map[string]any{"action": "Restart", "exitCodes": map[string]any{"operator": "In", "values": []any{42}}}}
+	})
+	require.JSONEq(t, string(data), string(restored))
+}
+
+func TestPodsWithoutRulesAreLeftAlone(t *testing.T) {
+	for _, data := range []string{
+		`{"metadata":{},"spec":{}}`,
+		`{"metadata":{},"spec":{"containers":[{"name":"a"}],"initContainers":[{"name":"s","restartPolicy":"Always"}]}}`,
+		`{"metadata":{"annotations":{"restartrules.dev/seam":"nonsense"}},"spec":{"containers":[{"name":"a","restartPolicyRules":[]}]}}`,
+	} {
+		result, err := Create([]byte(data), testOptions)
+		require.NoError(t, err)
+		require.Zero(t, result)
+	}
+}
+
+func TestCreateWithoutPod(t *testing.T) {
+	for _, data := range []string{``, `{}`, `[]`, `{"metadata":{},"spec":{"containers":3}}`} {
+		_, err := Create([]byte(data), testOptions)
+		require.ErrorContains(t, err, "decode pod: ")
+	}
+}
+
+func TestPlanOfAUserIsNotBelieved(t *testing.T) {
+	const bogus = `{"version":1,"restartPolicy":{"own":"Always","compiled":"Never"},"containers":[{"name":"trainer","kind":"container","wrapped":true,"onExit":"0-255:end"}]}`
+	withPlan := func(pod map[string]any) {
+		pod["metadata"].(map[string]any)["annotations"] = map[string]any{api.PlanAnnotation: bogus}
+	}
+	plain := typed(t, created(t, object(t, trainer)))
+	got := typed(t, created(t, edit(t, object(t, trainer), withPlan)))
+	require.Equal(t, plain.Annotations[api.PlanAnnotation], got.Annotations[api.PlanAnnotation])
+	require.Equal(t, plain.Spec, got.Spec)
+
+	noRules := edit(t, object(t, `{"metadata":{},"spec":{"containers":[{"name":"trainer"}]}}`), withPlan)
+	require.Empty(t, typed(t, created(t, noRules)).Annotations)
+}
+
+func TestWatcherPassesRestricted(t *testing.T) {
+	w := typed(t, created(t, object(t, trainer))).Spec.InitContainers[0]
+	require.Equal(t, api.WatcherContainer, w.Name)
+	c := w.SecurityContext
+	require.True(t, *c.RunAsNonRoot)
+	require.NotZero(t, *c.RunAsUser)
+	require.False(t, *c.AllowPrivilegeEscalation)
+	require.Equal(t, []corev1.Capability{"ALL"}, c.Capabilities.Drop)
+	require.Empty(t, c.Capabilities.Add)
+	require.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, c.SeccompProfile.Type)
+}
+
+func TestShareProcessNamespace(t *testing.T) {
+	yes, no := true, false
+	for name, tc := range map[string]struct {
+		fields, annotation string
+		option             bool
+		want               *bool
+	}{
+		"default on":             {"{}", "", true, &yes},
+		"default off":            {"{}", "", false, nil},
+		"annotation on":          {"{}", "true", false, &yes},
+		"annotation off":         {"{}", "false", true, nil},
+		"Pod says no":            {`{"shareProcessNamespace":false}`, "true", true, &no},
+		"Pod says yes":           {`{"shareProcessNamespace":true}`, "false", false, &yes},
+		"hostPID":                {`{"hostPID":true}`, "true", true, nil},
+		"another host namespace": {`{"hostNetwork":true}`, "", true, &yes},
+	} {
+		t.Run(name, func(t *testing.T) {
+			data := edit(t, object(t, trainer), func(pod map[string]any) {
+				var fields map[string]any
+				require.NoError(t, json.Unmarshal([]byte(tc.fields), &fields))
+				for k, v := range fields {
+					spec(pod)[k] = v
+				}
+				if tc.annotation != "" {
+					pod["metadata"].(map[string]any)["annotations"] = map[string]any{api.ShareProcessNamespaceAnnotation: tc.annotation}
+				}
+			})
+			opts := testOptions
+			opts.ShareProcessNamespace = tc.option
+			result, err := Create(data, opts)
+			require.NoError(t, err)
+			require.Equal(t, tc.want, typed(t, apply(t, data, result.Patch)).Spec.ShareProcessNamespace)
+		})
+	}
+}
+
+func TestWarningsAreShort(t *testing.T) {
+	long := make([]byte, 63)
+	for i := range long {
+		long[i] = 'a'
+	}
+	data := edit(t, object(t, `
+metadata: {}
+spec:
+  restartPolicy: Always
+  containers:
+  - {name: a, command: [x], restartPolicy: Never, restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [1, 3, 5, 7, 9]}}], lifecycle: {preStop: {httpGet: {}}}}
+`), func(pod map[string]any) { container(pod, "containers", 0)["name"] = string(long) })
+	result, err := Create(data, testOptions)
+	require.NoError(t, err)
+	require.Len(t, result.Warnings, 3)
+	for _, w := range result.Warnings {
+		require.Less(t, len(w), 256)
+		require.NotContains(t, w, "...")
+	}
+}
+
+func TestPlanTooLong(t *testing.T) {
+	values := make([]int, 255)
+	data := edit(t, object(t, trainer), func(pod map[string]any) {
+		var containers []any
+		for i := range 20 {
+			var rules []any
+			for range 20 {
+				rules = append(rules, map[string]any{"action": "Restart", "exitCodes": map[string]any{"operator": "In", "values": values}})
+			}
+			containers = append(containers, map[string]any{"name": "c" + string(rune('a'+i)), "command": []any{"x"}, "restartPolicy": "Never", "restartPolicyRules": rules})
+		}
+		spec(pod)["containers"] = containers
+	})
+	result, err := Create(data, testOptions)
+	require.NoError(t, err)
+	require.Empty(t, result.Patch)
+	require.Len(t, result.Errors, 1)
+	require.ErrorContains(t, result.Errors[0], "at most 122880 can be passed on")
+}
+
+func TestTruncate(t *testing.T) {
+	require.Equal(t, "short", truncate("short"))
+	long := truncate("x" + strings.Repeat("é", maxWarning))
+	require.LessOrEqual(t, len(long), maxWarning)
+	require.True(t, utf8.ValidString(long))
+}
+
+func FuzzCreate(f *testing.F) {
+	files, err := filepath.Glob("testdata/*.yaml")
+	require.NoError(f, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(f, err)
+		data, err := yaml.YAMLToJSON(text)
+		require.NoError(f, err)
+		f.Add(data)
+	}
+	f.Add([]byte(`{"metadata":{},"spec":{"containers":[{"name":"a","command":["x"],"restartPolicy":"Never","restartPolicyRules":[{"action":"Restart","exitCodes":{"operator":"In","values":[42]}}]}]}}`))
+	f.Add([]byte(`{"metadata":{"labels":{},"annotations":{"restartrules.dev/rules":"initContainers: {a: {restartPolicy: Never}}"}},"spec":{"initContainers":[{"name":"a","command":["x"]}],"containers":[],"volumes":[]}}`))
+	f.Add([]byte(`{"metadata":{"labels":{"restartrules.dev/mode":"emulated"},"annotations":{"restartrules.dev/plan":"{\"version\":1,\"restartPolicy\":{\"own\":\"Always\",\"compiled\":\"Never\"},\"containers\":[{\"name\":\"a\",\"kind\":\"container\",\"wrapped\":true,\"onExit\":\"0-255:end\"}]}"}},` +
+		`"spec":{"restartPolicy":"Never","initContainers":[{"name":"restartrules-watcher"}],"containers":[{"name":"a","command":["/restartrules/shim","--","x"]}]}}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		// The API server's JSON has no key twice.
+		var generic any
+		if json.Unmarshal(data, &generic) != nil {
+			return
+		}
+		data, err := json.Marshal(generic)
+		require.NoError(t, err)
+		result, err := Create(data, testOptions)
+		if err != nil || !distinctNames(t, data) {
+			return
+		}
+		if len(result.Errors) > 0 {
+			require.Empty(t, result.Patch)
+			return
+		}
+		patched := apply(t, data, result.Patch)
+		again, err := Create(patched, testOptions)
+		require.NoError(t, err)
+		require.Empty(t, again.Errors)
+		require.Empty(t, again.Patch)
+		errs, err := Check(patched)
+		require.NoError(t, err)
+		if len(result.Patch) > 0 && !bytes.Contains(data, []byte(api.ShimPath)) {
+			require.Empty(t, errs)
+		}
+	})
+}
+
+// distinctNames reports whether the containers are named, each differently; other Pods are refused
+// by the API server.
+func distinctNames(t *testing.T, data []byte) bool {
+	pod, err := manifest.DecodePod(data)
+	require.NoError(t, err)
+	seen := map[string]bool{"": true}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		if seen[c.Name] {
+			return false
+		}
+		seen[c.Name] = true
+	}
+	return true
+}

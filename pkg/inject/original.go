@@ -1,0 +1,90 @@
+package inject
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/manifest"
+	"restartrules.dev/pkg/plan"
+)
+
+// original is the Pod as its user wrote it: the live one without what was injected by the plan.
+// With no plan it is the live one. The live Pod is not changed.
+func original(live *manifest.Pod, p *plan.Plan) (*manifest.Pod, error) {
+	user := *live
+	if p == nil {
+		return &user, nil
+	}
+	user.Spec.RestartPolicy = corev1.RestartPolicy(p.RestartPolicy.Own)
+	if len(p.Wrapped()) > 0 {
+		user.Spec.Volumes = slices.DeleteFunc(slices.Clone(live.Spec.Volumes), func(v manifest.Volume) bool { return v.Name == api.VolumeName })
+	}
+	var err error
+	if user.Spec.Containers, err = originals(live.Spec.Containers, p); err != nil {
+		return nil, err
+	}
+	user.Spec.InitContainers, err = originals(live.Spec.InitContainers, p)
+	return &user, err
+}
+
+func originals(live []manifest.Container, p *plan.Plan) ([]manifest.Container, error) {
+	var list []manifest.Container
+	for _, c := range live {
+		if c.Name == api.WatcherContainer {
+			continue
+		}
+		entry := p.Container(c.Name)
+		if entry != nil && entry.Declared != nil && c.Rules.IsZero() {
+			declared, err := declaredRules(entry)
+			if err != nil {
+				return nil, err
+			}
+			c.Rules = declared
+		}
+		if entry != nil && entry.Wrapped {
+			c = unwrapped(c)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// unwrapped is the container without shim, guarded hook and mounts of ours.
+func unwrapped(c manifest.Container) manifest.Container {
+	c.Command = stripShim(c.Command)
+	if hook := c.PreStopExec(); hook != nil {
+		handler := *c.Lifecycle.PreStop
+		exec := *handler.Exec
+		exec.Command = stripShim(hook)
+		handler.Exec = &exec
+		c.Lifecycle = &manifest.Lifecycle{PreStop: &handler}
+	}
+	c.VolumeMounts = slices.DeleteFunc(slices.Clone(c.VolumeMounts), func(m manifest.VolumeMount) bool { return m.Name == api.VolumeName })
+	return c
+}
+
+// stripShim is the command behind the shim and its flags.
+func stripShim(command []string) []string {
+	if len(command) == 0 || command[0] != api.ShimPath {
+		return command
+	}
+	if i := slices.Index(command, "--"); i >= 0 {
+		return command[i+1:]
+	}
+	return command
+}
+
+// declaredRules are the native fields that the plan took out of a container.
+func declaredRules(c *plan.Container) (rules manifest.Rules, err error) {
+	if c.Declared == nil {
+		return rules, nil
+	}
+	if err := json.Unmarshal(c.Declared, &rules); err != nil {
+		return rules, fmt.Errorf("annotation %s: what container %q declared: %w", api.PlanAnnotation, c.Name, err)
+	}
+	return rules, nil
+}

@@ -1,0 +1,74 @@
+package inject
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Op is one operation of a JSON patch (RFC 6902): add, replace or remove.
+type Op struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
+}
+
+// patch collects operations. They are applied one after the other: paths are those of the object
+// as the operations before have left it.
+type patch struct {
+	ops []Op
+}
+
+func (p *patch) add(path string, value any) { p.ops = append(p.ops, Op{"add", path, value}) }
+
+func (p *patch) replace(path string, value any) { p.ops = append(p.ops, Op{"replace", path, value}) }
+
+func (p *patch) remove(path string) { p.ops = append(p.ops, Op{Op: "remove", Path: path}) }
+
+// command replaces a command that is there, if it is not as wanted.
+func (p *patch) command(path string, live, want []string) {
+	if !slices.Equal(live, want) {
+		p.replace(path, want)
+	}
+}
+
+// set sets the wanted entries of an object of strings, which may not be there yet.
+func (p *patch) set(path string, live, want map[string]string) {
+	if live == nil && len(want) > 0 {
+		p.add(path, want)
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(want)) {
+		value, ok := live[key]
+		switch {
+		case !ok:
+			p.add(path+"/"+escape(key), want[key])
+		case value != want[key]:
+			p.replace(path+"/"+escape(key), want[key])
+		}
+	}
+}
+
+// appendTo appends to a list, which may not be there yet.
+func appendTo[L, V any](p *patch, path string, live []L, values ...V) {
+	if live == nil && len(values) > 0 {
+		p.add(path, values)
+		return
+	}
+	for _, v := range values {
+		p.add(path+"/-", v)
+	}
+}
+
+// removeAt removes items of a list by their indexes, which ascend.
+func (p *patch) removeAt(path string, indexes []int) {
+	for _, i := range slices.Backward(indexes) {
+		p.remove(at(path, i))
+	}
+}
+
+func at(path string, index int) string { return path + "/" + strconv.Itoa(index) }
+
+// escape makes one step of a JSON pointer (RFC 6901) of a key.
+func escape(key string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(key) }

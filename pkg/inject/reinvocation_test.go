@@ -1,0 +1,127 @@
+package inject
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/plan"
+)
+
+func prepend(list any, item map[string]any) []any {
+	items, _ := list.([]any)
+	return append([]any{item}, items...)
+}
+
+func TestReinvocationAfterOthersHaveAdded(t *testing.T) {
+	// Others put a container in front and a token into the watcher, as service meshes and the
+	// ServiceAccount admission do, and a container that follows the Pod's own policy.
+	first := created(t, object(t, strings.Replace(trainer, "restartPolicy: Never\n", "restartPolicy: Always\n", 1)))
+	changed := edit(t, first, func(pod map[string]any) {
+		watcher := container(pod, "initContainers", 0)
+		watcher["volumeMounts"] = append(watcher["volumeMounts"].([]any), map[string]any{"name": "token", "mountPath": "/var/run/secrets"})
+		watcher["future"] = "kept"
+		spec(pod)["initContainers"] = prepend(spec(pod)["initContainers"], map[string]any{"name": "mesh", "restartPolicy": "Always",
+			"resources": map[string]any{"requests": map[string]any{"cpu": "10m", "memory": "1Mi"}}})
+		spec(pod)["containers"] = prepend(spec(pod)["containers"], map[string]any{"name": "agent", "command": []any{"/agent"}})
+	})
+	second := created(t, changed)
+	got := typed(t, second)
+
+	require.Equal(t, []string{api.WatcherContainer, "mesh"}, names(got.Spec.InitContainers))
+	watcher := got.Spec.InitContainers[0]
+	require.Len(t, watcher.VolumeMounts, 2)
+	require.Equal(t, "10m", watcher.Resources.Requests.Cpu().String())
+	require.Equal(t, "16Mi", watcher.Resources.Requests.Memory().String())
+	require.Contains(t, string(second), `"future":"kept"`)
+
+	require.Equal(t, []string{"/restartrules/shim", "run", "--container=agent", "--on-exit=0-255:restart/policy", "--", "/agent"}, got.Spec.Containers[0].Command)
+	require.Equal(t, typed(t, first).Spec.Containers[0], got.Spec.Containers[1])
+
+	p, err := plan.Decode(got.Annotations[api.PlanAnnotation])
+	require.NoError(t, err)
+	require.Equal(t, plan.RestartPolicy{Own: "Always", Compiled: "Never"}, p.RestartPolicy)
+	require.Equal(t, []string{"agent", "trainer"}, p.Wrapped())
+	require.Contains(t, string(p.Container("trainer").Declared), "42")
+
+	require.Equal(t, string(second), string(created(t, second)))
+	errs, err := Check(second)
+	require.NoError(t, err)
+	require.Empty(t, errs)
+	errs, err = Check(changed)
+	require.NoError(t, err)
+	require.NotEmpty(t, errs)
+}
+
+func TestReinvocationOfPodWithoutShims(t *testing.T) {
+	const worker = `
+metadata: {}
+spec:
+  restartPolicy: Always
+  containers: [{name: worker, restartPolicy: Never}]
+`
+	first := created(t, object(t, worker))
+	require.EqualValues(t, "Never", typed(t, first).Spec.RestartPolicy)
+	second := typed(t, created(t, edit(t, first, func(pod map[string]any) {
+		spec(pod)["containers"] = append(spec(pod)["containers"].([]any), map[string]any{"name": "agent", "command": []any{"/agent"}})
+	})))
+	require.Equal(t, api.ShimPath, second.Spec.Containers[1].Command[0], "the added container keeps on being restarted always")
+}
+
+func TestReinvocationTakesBackWhatIsNotNeededAnyMore(t *testing.T) {
+	const annotated = `
+metadata:
+  annotations: {restartrules.dev/rules: "containers: {a: {restartPolicy: OnFailure}}"}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: a, command: [x], lifecycle: {preStop: {exec: {command: [bye]}}}, volumeMounts: [{name: v, mountPath: /v}]}
+  - {name: b, command: [z]}
+`
+	data := object(t, annotated)
+	first := created(t, data)
+	require.Equal(t, api.ShimPath, typed(t, first).Spec.Containers[0].Command[0])
+	second := created(t, edit(t, first, func(pod map[string]any) {
+		meta(pod, "annotations")[api.RulesAnnotation] = "containers: {a: {restartPolicy: Never}}"
+	}))
+	want, got := typed(t, data), typed(t, second)
+	require.Equal(t, want.Spec.Containers, got.Spec.Containers)
+	require.Empty(t, got.Spec.InitContainers)
+	require.Empty(t, got.Spec.Volumes)
+	require.Empty(t, got.Labels)
+	errs, err := Check(second)
+	require.NoError(t, err)
+	require.Empty(t, errs)
+}
+
+func TestReinvocationReplacesWatcherOfAnotherRelease(t *testing.T) {
+	old := edit(t, created(t, object(t, trainer)), func(pod map[string]any) {
+		watcher := container(pod, "initContainers", 0)
+		watcher["command"], watcher["image"] = []any{"/shim", "/watcher"}, "example.com/restartrules:v0"
+	})
+	watcher := typed(t, created(t, old)).Spec.InitContainers[0]
+	require.Equal(t, testOptions.Image, watcher.Image)
+	require.Equal(t, "serve", watcher.Command[len(watcher.Command)-1])
+}
+
+func TestNamesThatAreOurs(t *testing.T) {
+	data := edit(t, object(t, trainer), func(pod map[string]any) {
+		spec(pod)["volumes"] = []any{map[string]any{"name": api.VolumeName}}
+		spec(pod)["initContainers"] = []any{map[string]any{"name": api.WatcherContainer}}
+		container(pod, "containers", 0)["volumeMounts"] = []any{map[string]any{"name": "x", "mountPath": "/restartrules"}}
+	})
+	result, err := Create(data, testOptions)
+	require.NoError(t, err)
+	require.Empty(t, result.Patch)
+	require.Len(t, result.Errors, 3)
+}
+
+func names(containers []corev1.Container) (list []string) {
+	for _, c := range containers {
+		list = append(list, c.Name)
+	}
+	return list
+}

@@ -1,0 +1,88 @@
+package inject
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"restartrules.dev/pkg/manifest"
+)
+
+// The watcher's share. In a Guaranteed Pod requests are limits, so they leave room there.
+var (
+	requests = corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse("10m"),
+		corev1.ResourceMemory: resource.MustParse("16Mi"),
+	}
+	guaranteed = corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse("100m"),
+		corev1.ResourceMemory: resource.MustParse("32Mi"),
+	}
+)
+
+// watcherResources leave the Pod's QoS class what it is without the watcher, and the watcher
+// without requests for nothing that others request: a HorizontalPodAutoscaler needs the requests of
+// all containers. With Pod-level resources containers need none of their own.
+func watcherResources(spec *manifest.PodSpec) corev1.ResourceRequirements {
+	if spec.Resources != nil && len(spec.Resources.Requests)+len(spec.Resources.Limits) > 0 {
+		return corev1.ResourceRequirements{}
+	}
+	if isGuaranteed(spec) {
+		return corev1.ResourceRequirements{Requests: guaranteed, Limits: guaranteed}
+	}
+	list := corev1.ResourceList{}
+	for name, quantity := range requests {
+		if anyUses(spec, name) {
+			list[name] = quantity
+		}
+	}
+	if len(list) == 0 {
+		return corev1.ResourceRequirements{}
+	}
+	return corev1.ResourceRequirements{Requests: list}
+}
+
+// isGuaranteed reports whether the Pod's QoS class is Guaranteed
+// (upstream: pkg/apis/core/v1/helper/qos/qos.go, ComputePodQOS).
+func isGuaranteed(spec *manifest.PodSpec) bool {
+	for _, list := range [][]manifest.Container{spec.InitContainers, spec.Containers} {
+		for i := range list {
+			r := &list[i].Resources
+			for name := range guaranteed {
+				limit := r.Limits[name]
+				request, ok := r.Requests[name]
+				if limit.Sign() <= 0 || ok && request.Cmp(limit) != 0 {
+					return false
+				}
+			}
+		}
+	}
+	return true
+}
+
+// anyUses reports whether any container requests or limits the resource. Zero counts as nothing,
+// as upstream.
+func anyUses(spec *manifest.PodSpec, name corev1.ResourceName) bool {
+	for _, list := range [][]manifest.Container{spec.InitContainers, spec.Containers} {
+		for i := range list {
+			request, limit := list[i].Resources.Requests[name], list[i].Resources.Limits[name]
+			if request.Sign() > 0 || limit.Sign() > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// covers reports whether everything wanted is there; a LimitRange may have added more.
+func covers(live, want corev1.ResourceRequirements) bool {
+	return coversList(live.Requests, want.Requests) && coversList(live.Limits, want.Limits)
+}
+
+func coversList(live, want corev1.ResourceList) bool {
+	for name, quantity := range want {
+		if q, ok := live[name]; !ok || q.Cmp(quantity) != 0 {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,139 @@
+package inject
+
+import (
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/manifest"
+	"restartrules.dev/pkg/rules"
+)
+
+// hold is how long a shim holds an exit back in Pods with a preStop hook that can't be guarded.
+const hold = "500ms"
+
+// patch makes the live Pod what it is to be. text is the plan's.
+func (inj *injection) patch(object []byte, text string) ([]Op, error) {
+	var p patch
+	inj.metadata(&p, text)
+	if live, want := inj.live.Spec.RestartPolicy, inj.compiled.Policy; live == "" && inj.live.Spec.Policy() != want {
+		p.add("/spec/restartPolicy", want)
+	} else if live != "" && live != want {
+		p.replace("/spec/restartPolicy", want)
+	}
+	if inj.wrapped() && inj.shared() {
+		p.add("/spec/shareProcessNamespace", true)
+	}
+	for i := range inj.parts {
+		inj.container(&p, &inj.parts[i])
+	}
+	if err := inj.watcher(&p, object); err != nil {
+		return nil, err
+	}
+	inj.volume(&p)
+	return p.ops, nil
+}
+
+func (inj *injection) metadata(p *patch, text string) {
+	annotations := map[string]string{api.PlanAnnotation: text}
+	if inj.wrapped() {
+		p.set("/metadata/labels", inj.live.Metadata.Labels, map[string]string{api.ModeLabel: api.ModeEmulated})
+		annotations[api.SafeToEvictAnnotation] = withVolume(inj.live.Metadata.Annotations[api.SafeToEvictAnnotation])
+	}
+	p.set("/metadata/annotations", inj.live.Metadata.Annotations, annotations)
+	if inj.live.Metadata.Labels[api.ModeLabel] == api.ModeEmulated && !inj.wrapped() {
+		p.remove("/metadata/labels/" + escape(api.ModeLabel))
+	}
+}
+
+// withVolume is the cluster autoscaler's comma-separated list of volumes with ours in it.
+func withVolume(list string) string {
+	if list == "" {
+		return api.VolumeName
+	}
+	for name := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(name) == api.VolumeName {
+			return list
+		}
+	}
+	return list + "," + api.VolumeName
+}
+
+// container makes one container what it is to be.
+func (inj *injection) container(p *patch, c *part) {
+	command, hook := c.user.Command, c.user.PreStopExec()
+	var mounts []corev1.VolumeMount
+	if c.compiled.Wrapped {
+		command = append(inj.shim(c), command...)
+		if len(hook) > 0 {
+			hook = append([]string{api.ShimPath, "hook", "--"}, hook...)
+		}
+		mounts = mountsOf(c.user.Name)
+	}
+	p.command(c.path+"/command", c.live.Command, command)
+	p.command(c.path+"/lifecycle/preStop/exec/command", c.live.PreStopExec(), hook)
+	setMounts(p, c.path+"/volumeMounts", c.live.VolumeMounts, c.user.VolumeMounts, mounts)
+	if c.rules.Kind == rules.Sidecar {
+		return
+	}
+	if c.live.RestartPolicy != nil {
+		p.remove(c.path + "/restartPolicy")
+	}
+	if c.live.RestartPolicyRules != nil {
+		p.remove(c.path + "/restartPolicyRules")
+	}
+}
+
+// shim is the beginning of a wrapped container's command.
+func (inj *injection) shim(c *part) []string {
+	args := []string{api.ShimPath, "run", "--container=" + c.user.Name, "--on-exit=" + c.compiled.OnExit.String()}
+	if c.backoff != nil {
+		args = append(args, "--backoff="+c.backoff.String())
+	}
+	if seam := inj.user.Metadata.Annotations[api.SeamAnnotation]; seam != "" && seam != "text" {
+		args = append(args, "--seam="+seam)
+	}
+	if inj.unguarded() != nil {
+		args = append(args, "--hold="+hold)
+	}
+	return append(args, "--")
+}
+
+// mountsOf are what a wrapped container sees of the volume.
+func mountsOf(name string) []corev1.VolumeMount {
+	return []corev1.VolumeMount{
+		{Name: api.VolumeName, MountPath: api.MountPath, SubPath: api.ContainersDir + "/" + name, ReadOnly: true},
+		{Name: api.VolumeName, MountPath: api.AttemptPath, SubPath: api.AttemptsDir + "/" + name},
+	}
+}
+
+// setMounts makes the mounts of ours in a container what they are to be. The user's mounts are the
+// live ones without ours.
+func setMounts(p *patch, path string, live, user []manifest.VolumeMount, want []corev1.VolumeMount) {
+	var there []int
+	same := len(live)-len(user) == len(want)
+	if len(live) != len(user) {
+		for i, m := range live {
+			if m.Name == api.VolumeName {
+				same = same && len(there) < len(want) && m == manifest.MountOf(want[len(there)])
+				there = append(there, i)
+			}
+		}
+	}
+	if !same {
+		p.removeAt(path, there)
+		appendTo(p, path, live, want...)
+	}
+}
+
+func (inj *injection) volume(p *patch) {
+	live, there := inj.live.Spec.Volumes, len(inj.live.Spec.Volumes) != len(inj.user.Spec.Volumes)
+	switch {
+	case inj.wrapped() && !there:
+		appendTo(p, "/spec/volumes", live, corev1.Volume{Name: api.VolumeName, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+	case !inj.wrapped() && there:
+		p.remove(at("/spec/volumes", slices.IndexFunc(live, func(v manifest.Volume) bool { return v.Name == api.VolumeName })))
+	}
+}

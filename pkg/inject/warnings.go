@@ -1,0 +1,47 @@
+package inject
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// maxWarning is how many bytes of a warning the API server passes on without complaint.
+const maxWarning = 255
+
+// warnings say what the injection changes for the one who applies the Pod.
+func (inj *injection) warnings() []string {
+	var list []string
+	warn := func(format string, args ...any) { list = append(list, truncate(fmt.Sprintf(format, args...))) }
+
+	from, to := inj.user.Spec.Policy(), inj.compiled.Policy
+	if from != to {
+		warn("the Pod's restartPolicy becomes %s instead of %s: %s", to, from, inj.compiled.Why)
+	}
+	if from != to && to == corev1.RestartPolicyNever {
+		warn("with the Pod's restartPolicy Never the kubelet does not start it again, as it would with %s, after a lost sandbox, a node reboot, a failed start or an OOM kill of a whole container", from)
+	}
+	if inj.wrapped() {
+		if c := inj.unguarded(); c != nil {
+			warn("container %q: its preStop hook can't tell that the Pod is being deleted; therefore each restart in this Pod first waits %s for news of a deletion", c.Name, hold)
+		}
+	}
+	for i := range inj.parts {
+		if c := &inj.parts[i]; c.backoff != nil && !c.compiled.Wrapped {
+			warn("container %q: its backoff has no effect, the kubelet restarts it with a back-off of its own", c.user.Name)
+		}
+	}
+	return list
+}
+
+func truncate(text string) string {
+	if len(text) <= maxWarning {
+		return text
+	}
+	end := maxWarning - len("...")
+	for !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "..."
+}
