@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"restartrules.dev/pkg/admission"
+	"restartrules.dev/pkg/inject"
+)
+
+// serveOptions are the flags of `webhook serve`.
+type serveOptions struct {
+	server                 admission.ServerOptions
+	watcherImage           string
+	watcherImagePullPolicy string
+	shareProcessNamespace  bool
+	logLevel               string
+	logFormat              string
+}
+
+func newServeCommand() *cobra.Command {
+	var o serveOptions
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the mutating and the validating webhook for Pods over HTTPS",
+		Long: "Serve the mutating and the validating webhook for Pods over HTTPS, until SIGTERM or SIGINT.\n\n" +
+			"It needs a certificate and a Service in front, no access to the API server and no RBAC.",
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.ErrOrStderr())
+		},
+	}
+	o.addFlags(cmd.Flags())
+	return cmd
+}
+
+func (o *serveOptions) addFlags(flags *pflag.FlagSet) {
+	flags.IntVar(&o.server.Port, "port", 9443, "Port of the webhooks.")
+	flags.StringVar(&o.server.CertDir, "cert-dir", "/etc/restartrules/tls",
+		"Directory with tls.crt and tls.key; they are read again when they change.")
+	flags.StringVar(&o.server.MetricsBindAddress, "metrics-bind-address", ":8080",
+		`Address of /metrics; "0" turns it off.`)
+	flags.StringVar(&o.server.HealthProbeBindAddress, "health-probe-bind-address", ":8081",
+		"Address of /healthz and /readyz.")
+	flags.DurationVar(&o.server.ShutdownDelay, "shutdown-delay", 5*time.Second,
+		"How long to take requests after SIGTERM, while /readyz fails already.")
+	flags.StringVar(&o.watcherImage, "watcher-image", "", "Image of the watcher that is injected into Pods. Required.")
+	flags.StringVar(&o.watcherImagePullPolicy, "watcher-image-pull-policy", "",
+		"imagePullPolicy of the injected watcher: Always, IfNotPresent or Never; empty leaves it to the API server.")
+	flags.BoolVar(&o.shareProcessNamespace, "share-process-namespace", true,
+		"Let the containers of injected Pods share one process namespace, where the Pod does not say.")
+	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error.")
+	flags.StringVar(&o.logFormat, "log-format", "json", "json or text.")
+}
+
+func (o *serveOptions) run(ctx context.Context, stderr io.Writer) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	handler, err := newLogHandler(stderr, o.logLevel, o.logFormat)
+	if err != nil {
+		return err
+	}
+	log := logr.FromSlogHandler(handler)
+	ctrllog.SetLogger(log)
+	slog.SetDefault(slog.New(handler)) // net/http's own complaints go through package log to here
+
+	hook, err := admission.New(inject.Options{
+		Image:                 o.watcherImage,
+		ImagePullPolicy:       corev1.PullPolicy(o.watcherImagePullPolicy),
+		ShareProcessNamespace: o.shareProcessNamespace,
+	}, log.WithName("admission"), ctrlmetrics.Registry)
+	if err != nil {
+		return err
+	}
+	return admission.Serve(ctx, hook.Handlers(), o.server)
+}
+
+func (o *serveOptions) validate() error {
+	if o.watcherImage == "" {
+		return errors.New("--watcher-image is required: the image with the watcher and the shim that is injected into Pods")
+	}
+	switch policy := corev1.PullPolicy(o.watcherImagePullPolicy); policy {
+	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
+	default:
+		return fmt.Errorf("--watcher-image-pull-policy is %q, must be Always, IfNotPresent or Never", policy)
+	}
+	if o.server.Port < 1 || o.server.Port > 65535 {
+		return fmt.Errorf("--port is %d, must be in 1..65535", o.server.Port)
+	}
+	if o.server.ShutdownDelay < 0 {
+		return fmt.Errorf("--shutdown-delay is %v, must not be negative", o.server.ShutdownDelay)
+	}
+	return nil
+}
+
+func newLogHandler(w io.Writer, level, format string) (slog.Handler, error) {
+	var options slog.HandlerOptions
+	var min slog.Level
+	if err := min.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level is %q, must be debug, info, warn or error", level)
+	}
+	options.Level = min
+	switch format {
+	case "json":
+		return slog.NewJSONHandler(w, &options), nil
+	case "text":
+		return slog.NewTextHandler(w, &options), nil
+	default:
+		return nil, fmt.Errorf("--log-format is %q, must be json or text", format)
+	}
+}

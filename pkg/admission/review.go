@@ -1,0 +1,118 @@
+package admission
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// maxBody bounds the body of a review, in bytes: object and old object of at most 3 MiB each, which
+// is what the API server accepts in a request, and 1 MiB for the rest. It is also
+// controller-runtime's limit (pkg/webhook/admission/http.go).
+const maxBody = 7 << 20
+
+// maxPooled is the largest buffer that is kept for the next request, in bytes.
+const maxPooled = 1 << 20
+
+// review is what we read of an admission.k8s.io/v1 AdmissionReview.
+type review struct {
+	APIVersion string   `json:"apiVersion"`
+	Kind       string   `json:"kind"`
+	Request    *request `json:"request"`
+}
+
+// request is what we read of an AdmissionRequest.
+type request struct {
+	UID         types.UID               `json:"uid"`
+	Kind        metav1.GroupVersionKind `json:"kind"`
+	SubResource string                  `json:"subResource"`
+	Name        string                  `json:"name"`
+	Namespace   string                  `json:"namespace"`
+	Operation   admissionv1.Operation   `json:"operation"`
+	Object      json.RawMessage         `json:"object"`
+	OldObject   json.RawMessage         `json:"oldObject"`
+	DryRun      bool                    `json:"dryRun"`
+}
+
+// httpError is a request that got no AdmissionReview for an answer.
+type httpError struct {
+	code    int
+	message string
+}
+
+func (e *httpError) Error() string { return e.message }
+
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// readReview reads a request for the review of a Pod. Every error is an *httpError. The review
+// holds no reference to anything that is read again.
+func readReview(w http.ResponseWriter, r *http.Request) (*request, error) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return nil, &httpError{http.StatusMethodNotAllowed, "an AdmissionReview is sent by POST"}
+	}
+	if contentType := r.Header.Get("Content-Type"); contentType != "application/json" {
+		return nil, &httpError{http.StatusUnsupportedMediaType,
+			fmt.Sprintf("Content-Type is %q, expected application/json", contentType)}
+	}
+
+	body := buffers.Get().(*bytes.Buffer)
+	defer func() {
+		if body.Cap() <= maxPooled {
+			body.Reset()
+			buffers.Put(body)
+		}
+	}()
+	if r.ContentLength > 0 && r.ContentLength < maxPooled {
+		body.Grow(int(r.ContentLength) + bytes.MinRead)
+	}
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
+			return nil, &httpError{http.StatusRequestEntityTooLarge,
+				fmt.Sprintf("the AdmissionReview is larger than %d bytes", tooLarge.Limit)}
+		}
+		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("read the AdmissionReview: %v", err)}
+	}
+
+	var review review
+	if err := json.Unmarshal(body.Bytes(), &review); err != nil {
+		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("decode the AdmissionReview: %v", err)}
+	}
+	switch request := review.Request; {
+	case review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview":
+		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf(
+			"the body is a %q of %q, expected an AdmissionReview of %q",
+			review.Kind, review.APIVersion, admissionv1.SchemeGroupVersion)}
+	case request == nil || request.UID == "":
+		return nil, &httpError{http.StatusBadRequest, "the AdmissionReview has no request with a uid"}
+	case request.Kind != metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}:
+		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf(
+			"the AdmissionReview is of a %s, expected a Pod of v1; check the rules of the webhook configuration",
+			request.Kind.Kind)}
+	default:
+		return request, nil
+	}
+}
+
+// writeReview answers a request.
+func writeReview(w http.ResponseWriter, response *admissionv1.AdmissionResponse) error {
+	body, err := json.Marshal(admissionv1.AdmissionReview{
+		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		Response: response,
+	})
+	if err != nil {
+		return fmt.Errorf("encode the AdmissionReview: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if _, err := w.Write(body); err != nil {
+		return fmt.Errorf("write the AdmissionReview: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+package admission
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
+	admissionv1 "k8s.io/api/admission/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/utils/ptr"
+
+	"restartrules.dev/pkg/inject"
+)
+
+// Paths at which the webhook configurations find the handlers.
+const (
+	MutatePath   = "/mutate-pods"
+	ValidatePath = "/validate-pods"
+)
+
+// bodyTimeout bounds how long a request's body may take to arrive: the API server has given up on
+// us by then (timeoutSeconds of the webhook configurations).
+const bodyTimeout = 10 * time.Second
+
+// Webhook decides about Pods. It has no side effects, so a dry run is a request like any other.
+// It may be used by any number of goroutines.
+type Webhook struct {
+	options inject.Options
+	log     logr.Logger
+	metrics *metrics
+}
+
+// New returns a Webhook that injects with options, writes one line to log for each Pod that it
+// changes or refuses, and counts in registry. It fails if registry has our metrics already.
+func New(options inject.Options, log logr.Logger, registry prometheus.Registerer) (*Webhook, error) {
+	metrics, err := newMetrics(registry)
+	if err != nil {
+		return nil, err
+	}
+	return &Webhook{options: options, log: log, metrics: metrics}, nil
+}
+
+// Handlers returns the handlers by path.
+//
+// Both answer an AdmissionReview of admission.k8s.io/v1 for a Pod, with status 200 whatever the
+// decision. A request that is no such review gets 400, 405, 413 or 415 with one line of text.
+// A Pod is refused as the API server would refuse it: status 422, reason Invalid, the same text,
+// one cause for each field.
+func (h *Webhook) Handlers() map[string]http.Handler {
+	return map[string]http.Handler{
+		MutatePath:   h.handler(h.mutate),
+		ValidatePath: h.handler(h.validate),
+	}
+}
+
+// decision is the answer to one request.
+type decision struct {
+	response *admissionv1.AdmissionResponse
+	outcome  outcome
+	// counted is false for what another handler has counted.
+	counted bool
+	// err says why, where outcome is outcomeError.
+	err error
+}
+
+func (h *Webhook) handler(decide func(*request) decision) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		operation := admissionv1.Operation(operationUnknown)
+		defer func() {
+			if p := recover(); p != nil {
+				h.log.Error(fmt.Errorf("panic: %v", p), "bug in the webhook", "stack", string(debug.Stack()))
+				h.metrics.count(operation, outcomeError)
+				http.Error(w, "the webhook failed on this request; its log says more", http.StatusInternalServerError)
+			}
+			h.metrics.observe(time.Since(start))
+		}()
+
+		// Not every ResponseWriter has a deadline; without one the connection's own limits hold.
+		_ = http.NewResponseController(w).SetReadDeadline(start.Add(bodyTimeout))
+		req, err := readReview(w, r)
+		if err != nil {
+			h.metrics.count(operation, outcomeError)
+			h.log.V(1).Info("bad request", "error", err.Error(), "remote", r.RemoteAddr)
+			code := http.StatusBadRequest
+			if bad := (*httpError)(nil); errors.As(err, &bad) {
+				code = bad.code
+			}
+			http.Error(w, err.Error(), code)
+			return
+		}
+
+		operation = req.Operation
+		d := decide(req)
+		d.response.UID = req.UID
+		if d.counted {
+			h.metrics.count(operation, d.outcome)
+		}
+		h.logDecision(req, d)
+		if err := writeReview(w, d.response); err != nil {
+			h.log.Error(err, "answer lost", "uid", req.UID)
+		}
+	})
+}
+
+func (h *Webhook) mutate(req *request) decision {
+	result, err := h.inject(req)
+	switch {
+	case err != nil:
+		return failed(err)
+	case len(result.Errors) > 0:
+		return denied(req, result.Errors, result.Warnings)
+	case len(result.Patch) == 0:
+		return allowed(&admissionv1.AdmissionResponse{Warnings: result.Warnings}, outcomeUnchanged)
+	}
+	patch, err := json.Marshal(result.Patch)
+	if err != nil {
+		return failed(fmt.Errorf("encode the patch: %w", err))
+	}
+	return allowed(&admissionv1.AdmissionResponse{
+		Patch:     patch,
+		PatchType: ptr.To(admissionv1.PatchTypeJSONPatch),
+		Warnings:  result.Warnings,
+	}, outcomeOf(req.Object, patch))
+}
+
+func (h *Webhook) inject(req *request) (inject.Result, error) {
+	switch {
+	case req.SubResource != "":
+		return inject.Result{}, nil
+	case req.Operation == admissionv1.Create:
+		return inject.Create(req.Object, h.options)
+	case req.Operation == admissionv1.Update:
+		return inject.Update(req.Object, req.OldObject, h.options)
+	default:
+		return inject.Result{}, nil
+	}
+}
+
+func (h *Webhook) validate(req *request) decision {
+	pass := decision{
+		response: &admissionv1.AdmissionResponse{Allowed: true},
+		outcome:  outcomeUnchanged,
+	}
+	if req.SubResource != "" || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update {
+		return pass
+	}
+	errs, err := inject.Check(req.Object)
+	switch {
+	case err != nil:
+		return failed(err)
+	case len(errs) > 0:
+		return denied(req, errs, nil)
+	default:
+		return pass
+	}
+}
+
+func allowed(response *admissionv1.AdmissionResponse, o outcome) decision {
+	response.Allowed = true
+	return decision{response: response, outcome: o, counted: true}
+}
+
+func denied(req *request, errs field.ErrorList, warnings []string) decision {
+	name, _ := req.names()
+	status := apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, name, errs).Status()
+	return decision{
+		response: &admissionv1.AdmissionResponse{Result: &status, Warnings: warnings},
+		outcome:  outcomeDenied,
+		counted:  true,
+	}
+}
+
+// failed refuses a Pod that we could not make out. The API server has validated what it sends, so
+// this is a bug of ours or of another webhook.
+func failed(err error) decision {
+	status := apierrors.NewInternalError(err).Status()
+	return decision{
+		response: &admissionv1.AdmissionResponse{Result: &status},
+		outcome:  outcomeError,
+		counted:  true,
+		err:      err,
+	}
+}
+
+// names returns the Pod's name and generateName; of the two, the API server has put only the name
+// into the request.
+func (r *request) names() (name, generateName string) {
+	if r.Name != "" {
+		return r.Name, ""
+	}
+	var object struct {
+		Metadata struct {
+			Name         string `json:"name"`
+			GenerateName string `json:"generateName"`
+		} `json:"metadata"`
+	}
+	// An object that can't be decoded is reported by whoever needs all of it.
+	_ = json.Unmarshal(r.Object, &object)
+	return object.Metadata.Name, object.Metadata.GenerateName
+}
+
+// logDecision writes a line for what is worth one. It holds nothing of the object but its names.
+func (h *Webhook) logDecision(req *request, d decision) {
+	if d.outcome == outcomeUnchanged {
+		return
+	}
+	name, generateName := req.names()
+	log := h.log.WithValues("namespace", req.Namespace, "name", name, "generateName", generateName,
+		"uid", req.UID, "operation", req.Operation, "dryRun", req.DryRun)
+	switch d.outcome {
+	case outcomeDenied:
+		log.Info("Pod denied", "causes", len(causes(d.response.Result)))
+	case outcomeError:
+		log.Error(d.err, "Pod denied: could not decide")
+	default:
+		log.Info("Pod changed", "outcome", d.outcome)
+	}
+}
+
+func causes(status *metav1.Status) []metav1.StatusCause {
+	if status.Details == nil {
+		return nil
+	}
+	return status.Details.Causes
+}
