@@ -45,7 +45,7 @@ func (s *supervisor) told(signal syscall.Signal) {
 // fromRuntime says whether the container runtime sent the signal, and not somebody in the container
 // or, through its terminal, the kernel.
 func (s *supervisor) fromRuntime(signal sigpipe.Signal) bool {
-	if s.scope != descendants {
+	if runtimeIsHidden() {
 		return signal.FromOutside()
 	}
 	// Without a PID namespace of the Pod's own (hostPID) the runtime is visible. Who is not seen

@@ -20,7 +20,8 @@ type Config struct {
 	Backoff   Backoff
 	Seam      SeamFormat
 	// Dir is the container's directory of the shared volume: the watcher's socket, the mark, and
-	// attempt/ for the attempt file. Empty: there is none of these.
+	// attempt/ for the attempt file. Empty: there is none of these, and only what the command
+	// started is killed when it has ended, not everything in the container.
 	Dir string
 	// Hold is how long an exit that would restart waits for news of the Pod's deletion.
 	Hold time.Duration
@@ -63,7 +64,7 @@ func Run(config Config) int {
 		stop:      make(chan struct{}),
 	}
 	s.cgroup = string(readFile(s.buffer[:], "/proc/self/cgroup"))
-	if s.cgroup == "" && s.scope == group {
+	if s.Dir == "" || s.scope == group && s.cgroup == "" {
 		s.scope = descendants
 	}
 	if err := becomeSubreaper(); err != nil {

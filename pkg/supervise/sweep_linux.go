@@ -15,8 +15,9 @@ const sweepTimeout = 60 * time.Second
 type scope uint8
 
 const (
-	// descendants: the shim was not started by a container runtime, or its processes can't be told
-	// from others. All orphans are the shim's children, for it is their subreaper.
+	// descendants: what the command started, however it hides; all orphans are the shim's children,
+	// for it is their subreaper. For containers without a PID namespace (hostPID), and for the
+	// watcher's own, whose hooks must go on when it crashes.
 	descendants scope = iota
 	// namespace: the shim is PID 1, everything else in its PID namespace is of this container.
 	namespace
@@ -25,17 +26,20 @@ const (
 	group
 )
 
-// scopeOf looks at how this process was started. A parent outside of the PID namespace is the
-// container runtime, and then the cgroup is the container's alone.
+// scopeOf looks at how this process was started.
 func scopeOf() scope {
 	switch {
 	case syscall.Getpid() == 1:
 		return namespace
-	case syscall.Getppid() == 0:
+	case runtimeIsHidden():
 		return group
 	}
 	return descendants
 }
+
+// runtimeIsHidden says whether this process was started from outside of its PID namespace. Then that
+// was the container runtime, and this process's cgroup is the container's alone.
+func runtimeIsHidden() bool { return syscall.Getppid() == 0 }
 
 // sweep kills all that is left of the container but the shim, and returns true when it is gone: a
 // process whose kill was only sent may still hold a port or write to a file. False: something is

@@ -14,28 +14,37 @@ import (
 // marks of an earlier life. It may run again at any time beside running shims: what they have open
 // stays as it is.
 func (v Volume) Install(shim string) error {
-	// Containers run as any user, and must reach what is theirs.
-	defer syscall.Umask(syscall.Umask(0))
-
+	if err := v.prepare(); err != nil {
+		return err
+	}
 	installed := filepath.Join(v.Root, "shim")
 	if err := copyBinary(shim, installed); err != nil {
 		return fmt.Errorf("install the shim: %w", err)
 	}
 	for _, container := range v.Containers {
-		dir := v.directory(container)
-		attempts := filepath.Join(v.Root, api.AttemptsDir, container)
-		if err := os.MkdirAll(filepath.Join(dir, "attempt"), 0o755); err != nil {
-			return fmt.Errorf("container %q: %w", container, err)
-		}
-		if err := os.MkdirAll(attempts, 0o777); err != nil {
-			return fmt.Errorf("container %q: %w", container, err)
-		}
 		// One inode for all containers: the kernel keeps one copy of it in memory.
-		if err := link(installed, filepath.Join(dir, "shim")); err != nil {
+		if err := link(installed, filepath.Join(v.directory(container), "shim")); err != nil {
 			return fmt.Errorf("container %q: link the shim: %w", container, err)
 		}
 	}
 	return v.clearMarks()
+}
+
+// prepare makes the directories. The watcher and its postStart hook both do: they begin together.
+func (v Volume) prepare() error {
+	// Containers run as any user, and must reach what is theirs.
+	defer syscall.Umask(syscall.Umask(0))
+	for _, container := range v.Containers {
+		for dir, mode := range map[string]os.FileMode{
+			filepath.Join(v.directory(container), "attempt"):  0o755,
+			filepath.Join(v.Root, api.AttemptsDir, container): 0o777,
+		} {
+			if err := os.MkdirAll(dir, mode); err != nil {
+				return fmt.Errorf("container %q: %w", container, err)
+			}
+		}
+	}
+	return nil
 }
 
 // copyBinary makes target an executable copy of source, whole or not at all. A running binary can't

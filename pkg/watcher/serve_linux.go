@@ -21,6 +21,9 @@ const connectionsPerContainer = 16
 // Serve listens on every container's socket until the context ends, and returns when all of its
 // goroutines have.
 func Serve(ctx context.Context, v Volume, log *slog.Logger) error {
+	if err := v.prepare(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
