@@ -1,0 +1,108 @@
+# Restart Rules. `make` lists the targets.
+#
+# CLUSTER=local (default) is a Kubernetes built from source, on this machine, as root on Linux.
+# CLUSTER=existing is the cluster that KUBECONFIG points at; LOAD_IMAGE is then the command that loads
+# an image archive into it, for example LOAD_IMAGE='kind load image-archive'.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export CGO_ENABLED ?= 0
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GO_BUILD := go build -trimpath -ldflags '-s -w'
+FUZZTIME ?= 10s
+UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/cluster/...
+
+##@ General
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+##@ Try it
+
+.PHONY: demo
+demo: images ## Boot a cluster from source, install, run the examples and show what happens.
+	@go run ./e2e/demo
+
+.PHONY: demo-down
+demo-down: ## Remove the demo's cluster, or from an existing cluster what the demo installed.
+	@if [ "$${CLUSTER:-local}" = existing ]; then go run ./e2e/demo --remove; else go run ./e2e/cluster down; fi
+
+.PHONY: dev
+dev: deploy ## Rebuild webhook, watcher and shim and swap them into the running cluster.
+
+.PHONY: deploy
+deploy: images ## Install into the cluster (which is booted if there is none), or upgrade it.
+	@go run ./e2e/deploy
+
+.PHONY: undeploy
+undeploy: ## Take it out of the cluster again.
+	@go run ./e2e/deploy --remove
+
+##@ Build
+
+.PHONY: build
+build: ## Build the binaries into bin/.
+	@mkdir -p bin
+	@GOOS=linux $(GO_BUILD) -o bin/webhook ./cmd/webhook
+	@GOOS=linux $(GO_BUILD) -o bin/watcher ./cmd/watcher
+	@GOOS=linux GOEXPERIMENT=nogreenteagc $(GO_BUILD) -o bin/shim ./cmd/shim
+	@GOOS=linux $(GO_BUILD) -o bin/app ./e2e/app
+
+.PHONY: images
+images: build packages ## Assemble the container images into bin/images/, without Docker.
+	@go run ./e2e/images --tests
+
+.PHONY: packages
+packages: # What the machine lacks, where it can be installed.
+	@go run ./e2e/cluster packages
+
+##@ Test
+
+.PHONY: test
+test: ## Everything that must pass.
+	@go run ./e2e/all
+
+.PHONY: test-unit
+test-unit: ## Unit tests, on real processes where there are any. No root, any system.
+	go test $(UNIT)
+
+.PHONY: test-race
+test-race: ## The unit tests under the race detector.
+	CGO_ENABLED=1 go test -race $(UNIT)
+
+.PHONY: test-integration
+test-integration: ## Admission against a real kube-apiserver.
+	go test -tags integration -count=1 ./e2e/integration
+
+.PHONY: test-e2e
+test-e2e: images ## The whole on a real kubelet.
+	go test -tags e2e -count=1 -timeout 40m ./e2e/tests/...
+
+.PHONY: fuzz
+fuzz: ## Each fuzz target for FUZZTIME.
+	@for target in $$(grep -rhoE --include='*_test.go' 'func Fuzz[A-Za-z]+' pkg cmd | sed 's/func //' | sort -u); do \
+		for package in $$(grep -rlE --include='*_test.go' "func $$target\(" pkg cmd | xargs -n1 dirname | sort -u); do \
+			echo "$$package $$target"; \
+			go test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+		done; done
+
+.PHONY: lint
+lint: ## gofmt, go vet and staticcheck, for all build tags.
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
+	go vet -tags 'e2e integration' ./...
+	go run $(STATICCHECK) -tags 'e2e,integration' ./...
+
+##@ Measure
+
+.PHONY: bench
+bench: bench-quick ## What can be measured without a cluster (the e2e run prints the rest).
+
+.PHONY: bench-quick
+bench-quick: build ## Under a minute, no cluster.
+	@ls -l bin/shim bin/watcher | awk '{printf "%-12s %8d bytes\n", $$NF, $$5}'
+	go test -run '^$$' -bench . -benchtime 500x ./pkg/supervise
+	go test -run '^$$' -bench . ./pkg/rules ./pkg/admission
