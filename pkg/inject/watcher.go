@@ -24,7 +24,7 @@ func (inj *injection) watcherContainer() corev1.Container {
 		ImagePullPolicy: inj.opts.ImagePullPolicy,
 		RestartPolicy:   &always,
 		Command: []string{"/shim", "run", "--container=" + api.WatcherContainer, "--on-exit=0-255:restart/policy",
-			"--backoff=10ms/5s/10s", "--dir=", "--", "/watcher", "serve"},
+			"--backoff=10ms/1s/1s", "--dir=", "--", "/watcher", "serve"},
 		Env: []corev1.EnvVar{{Name: api.PlanEnv, ValueFrom: &corev1.EnvVarSource{
 			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['" + api.PlanAnnotation + "']"}}}},
 		Lifecycle: &corev1.Lifecycle{
