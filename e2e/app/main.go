@@ -9,6 +9,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -21,7 +23,7 @@ import (
 
 // event is one line of the record.
 type event struct {
-	Event string `json:"event"` // start, term, end
+	Event string `json:"event"` // start, connected, term, end
 	At    int64  `json:"at"`    // CLOCK_MONOTONIC in nanoseconds, the same in all containers of a node
 	PID   int    `json:"pid"`
 	Code  int    `json:"code,omitempty"`
@@ -39,7 +41,8 @@ func main() {
 	onTerm := flag.Int("on-term", 143, "exit code on SIGTERM; -1: go on")
 	termDelay := flag.Duration("term-delay", 0, "how long the end takes after SIGTERM")
 	listen := flag.String("listen", "", "address to serve HTTP on; GET /quit exits with -quit")
-	quit := flag.Int("quit", 42, "exit code on SIGUSR1 and GET /quit")
+	peer := flag.String("peer", "", "address to connect to; when the connection is lost exits with -quit at once")
+	quit := flag.Int("quit", 42, "exit code on SIGUSR1, GET /quit and when the peer is gone")
 	flag.Parse()
 
 	a := app{}
@@ -66,6 +69,12 @@ func main() {
 	if *listen != "" {
 		http.HandleFunc("/quit", func(w http.ResponseWriter, r *http.Request) { quitting <- struct{}{} })
 		go func() { fmt.Fprintln(os.Stderr, http.ListenAndServe(*listen, nil)) }()
+	}
+	if *peer != "" {
+		go func() {
+			a.lose(*peer)
+			a.exit(*quit)
+		}()
 	}
 	var over <-chan time.Time
 	if run > 0 {
@@ -119,6 +128,19 @@ func (a app) write(e event) {
 func (a app) exit(code int) {
 	a.write(event{Event: "end", At: now(), Code: code})
 	os.Exit(code)
+}
+
+// lose connects to the peer, as soon as it is there, and returns when the connection is lost.
+func (a app) lose(peer string) {
+	for {
+		connection, err := net.Dial("tcp", peer)
+		if err == nil {
+			a.write(event{Event: "connected", At: now()})
+			_, _ = io.Copy(io.Discard, connection)
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // nth is the item of a comma-separated list for this start; the last one repeats.

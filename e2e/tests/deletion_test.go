@@ -56,15 +56,13 @@ var deletions = map[string]struct {
 	},
 	"a peer's end makes the app end with a matching code": {
 		pod: func(t *testing.T, shared bool) *builder {
-			b := newPod(t, "del-peer", shared).rules(`{"containers": {
+			// The app notices within microseconds that its connection is gone, two seconds before its
+			// own container is told.
+			b := newPod(t, "del-peer", shared, "-peer=127.0.0.1:8098", "-on-term=-1").rules(`{"containers": {
 				"app": {"restartPolicy": "Never", "backoff": "none", "restartPolicyRules": [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]},
 				"peer": {"restartPolicy": "Never", "restartPolicyRules": [{"action": "Restart", "exitCodes": {"operator": "In", "values": [99]}}]}}}`).
 				container("peer", "-listen=:8098")
-			// The app notices within microseconds that its connection is gone, long before its own
-			// container is told.
-			b.Spec.Containers[0].Command = []string{"sh", "-c",
-				`echo '{"event": "start"}' >> /records/app; trap "" TERM; until nc -z 127.0.0.1 8098; do sleep 0.1; done; echo '{"event": "connected"}' >> /records/app; mkfifo /tmp/hold 2>/dev/null; (sleep 1000 > /tmp/hold &); nc 127.0.0.1 8098 < /tmp/hold; echo '{"event": "end", "code": 42}' >> /records/app; exit 42`}
-			return b
+			return b.preStop(corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 2}})
 		},
 		record: "start connected end",
 	},
