@@ -42,7 +42,11 @@ func Update(object, oldObject []byte, _ Options) (Result, error) {
 	if len(u.errs) > 0 {
 		return Result{Errors: u.errs}, nil
 	}
-	return Result{Patch: u.patch.ops}, nil
+	ops, err := keepUnchanged(u.patch.ops, object, oldObject)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Patch: ops}, nil
 }
 
 // tooLate warns of rules that come to a Pod that was not injected.
@@ -191,8 +195,8 @@ func rulesText(r manifest.Rules) string {
 	case 0:
 		return "no restartPolicyRules"
 	case 1:
-		return "another restart rule"
+		return "another rule than this"
 	default:
-		return fmt.Sprintf("other restartPolicyRules, %d of them", len(r.RestartPolicyRules))
+		return fmt.Sprintf("%d other restartPolicyRules", len(r.RestartPolicyRules))
 	}
 }

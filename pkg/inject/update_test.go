@@ -109,7 +109,7 @@ func TestUpdate(t *testing.T) {
 			change: func(pod map[string]any) {
 				container(pod, "containers", 0)["restartPolicyRules"].([]any)[0].(map[string]any)["exitCodes"].(map[string]any)["values"] = []any{43}
 			},
-			errs: []string{`spec.containers[0].restartPolicyRules: ` + forbidden + `container "trainer" was created with another restart rule` + created},
+			errs: []string{`spec.containers[0].restartPolicyRules: ` + forbidden + `container "trainer" was created with another rule than this` + created},
 		},
 		"policy of a container changed": {
 			reapply: true,
@@ -131,7 +131,7 @@ func TestUpdate(t *testing.T) {
 			},
 			errs: []string{
 				`spec.containers[0].restartPolicy: ` + forbidden + `container "trainer" was created with restartPolicy Never` + created,
-				`spec.containers[0].restartPolicyRules: ` + forbidden + `container "trainer" was created with another restart rule` + created},
+				`spec.containers[0].restartPolicyRules: ` + forbidden + `container "trainer" was created with another rule than this` + created},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
