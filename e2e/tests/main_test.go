@@ -20,6 +20,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"restartrules.dev/e2e/install"
@@ -63,6 +64,7 @@ func setUp(ctx context.Context) error {
 		return err
 	}
 	config.QPS, config.Burst = 100, 200
+	config.WarningHandler = rest.NoWarnings{} // the tests ask for them where they matter
 	if client, err = kubernetes.NewForConfig(config); err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func TestARestartInPlaceKeepsThePod(t *testing.T) {
 		require.Contains(t, logs, "restartrules: container=app attempt=1 exitCode=42 rule=restartPolicyRules[0] action=Restart nextAttempt=2 wait=0s\n")
 		require.Contains(t, logs, "attempt=2 exitCode=42 rule=restartPolicyRules[0] action=Restart nextAttempt=3 wait=10s\n")
 
-		p.exec("app", "killall", "-USR1", "app")
+		p.quit("app")
 		pod := p.waitPhase(corev1.PodFailed)
 		require.EqualValues(t, 3, status(pod, "app").State.Terminated.ExitCode, "the command's own code")
 		require.Equal(t, 3, starts(p.events("app")), "no restart on a code that doesn't match")
