@@ -13,7 +13,7 @@ export CGO_ENABLED ?= 0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 FUZZTIME ?= 10s
-UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/cluster/...
+UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/cluster/... ./e2e/demo/...
 
 ##@ General
 
@@ -80,14 +80,14 @@ test-integration: ## Admission against a real kube-apiserver.
 
 .PHONY: test-e2e
 test-e2e: images ## The whole on a real kubelet.
-	go test -tags e2e -count=1 -timeout 40m ./e2e/tests/...
+	go test -tags e2e -count=1 -v -parallel 6 -timeout 40m ./e2e/tests
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME.
 	@for target in $$(grep -rhoE --include='*_test.go' 'func Fuzz[A-Za-z]+' pkg cmd | sed 's/func //' | sort -u); do \
 		for package in $$(grep -rlE --include='*_test.go' "func $$target\(" pkg cmd | xargs -n1 dirname | sort -u); do \
 			echo "$$package $$target"; \
-			go test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME); \
+			go test ./$$package -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x; \
 		done; done
 
 .PHONY: lint

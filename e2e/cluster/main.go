@@ -47,7 +47,7 @@ func rootCommand() *cobra.Command {
 	p.StringVar(&f.version, "version", node.DefaultVersion, "of Kubernetes")
 	p.StringVar(&f.gates, "feature-gates", "", "of all components, like Name=true,Other=false; default from 1.35 on: "+node.DefaultGates("1.35.0").String())
 	p.DurationVar(&f.wait, "wait", node.DefaultWait, "how long the cluster may take to be ready, without the build")
-	root.AddCommand(upCommand(&f), downCommand(&f), kubeconfigCommand(&f), loadImageCommand(&f), buildCommand(&f), imageCommand())
+	root.AddCommand(upCommand(&f), downCommand(&f), kubeconfigCommand(&f), loadImageCommand(&f), buildCommand(&f), packagesCommand(), imageCommand())
 	return root
 }
 
@@ -141,6 +141,17 @@ func buildCommand(f *flags) *cobra.Command {
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s\n%s\n%s\n", binaries.Kubernetes, binaries.Containerd, binaries.Etcd)
 			return nil
+		},
+	}
+}
+
+func packagesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "packages",
+		Short: "Install what the distribution has to provide and the machine lacks",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return node.InstallPackages(cmd.Context(), cmd.ErrOrStderr())
 		},
 	}
 }

@@ -67,9 +67,9 @@ func hasStaticBusybox() bool {
 	return true
 }
 
-// installMissing installs what the distribution has to provide and is not there, if this is Debian or Ubuntu. On
-// others the error says what to run.
-func installMissing(ctx context.Context, out io.Writer) error {
+// InstallPackages installs what the distribution has to provide and is not there, if this is Debian or Ubuntu and the
+// user is root. Otherwise the error says what to run.
+func InstallPackages(ctx context.Context, out io.Writer) error {
 	missing := missingRequirements()
 	if len(missing) == 0 {
 		return nil

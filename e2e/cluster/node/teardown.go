@@ -167,6 +167,9 @@ func (c *Cluster) isShim(args []string) bool {
 	return address >= 0 && address+1 < len(args) && args[address+1] == c.socket()
 }
 
+// mntDetach is syscall.MNT_DETACH, which has a name on Linux only; everything else here compiles elsewhere too.
+const mntDetach = 2
+
 // unmount removes all mounts below the state directory, the last first.
 func (c *Cluster) unmount() error {
 	text, err := os.ReadFile("/proc/self/mounts")
@@ -175,7 +178,7 @@ func (c *Cluster) unmount() error {
 	}
 	var errs []error
 	for _, target := range slices.Backward(mountsBelow(string(text), c.dir)) {
-		if err := syscall.Unmount(target, syscall.MNT_DETACH); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
+		if err := syscall.Unmount(target, mntDetach); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, &fs.PathError{Op: "unmount", Path: target, Err: err})
 		}
 	}

@@ -36,7 +36,7 @@ func Up(ctx context.Context, o Options) (*Cluster, error) {
 	if c, err := findLocked(ctx, o); c != nil || err != nil {
 		return c, err
 	}
-	if err := installMissing(ctx, o.Out); err != nil {
+	if err := InstallPackages(ctx, o.Out); err != nil {
 		return nil, err
 	}
 	// Without the lock, it takes long. So another process may make the cluster meanwhile.

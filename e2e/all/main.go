@@ -1,0 +1,152 @@
+// Command all runs everything that must pass: `make test`.
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// part is one part of the tests.
+type part struct {
+	name string
+	// commands run one after the other, until one fails. "make" is the make that runs this.
+	commands [][]string
+	// lacks says what of this machine keeps the part from running and what it takes; nil or empty:
+	// nothing does.
+	lacks func() (reason, needed string)
+}
+
+var parts = []part{
+	{name: "lint", commands: [][]string{{"make", "lint"}}},
+	{name: "unit tests", commands: [][]string{{"make", "test-unit"}}},
+	{name: "unit tests under the race detector", commands: [][]string{{"make", "test-race"}}, lacks: lacksCompiler},
+	{name: "integration tests", commands: [][]string{{"go", "run", "./e2e/cluster", "build"}, {"make", "test-integration"}}, lacks: lacksLinux},
+	{name: "fuzzing, 5 s each", commands: [][]string{{"make", "fuzz", "FUZZTIME=5s"}}},
+	{name: "end-to-end tests", commands: [][]string{{"make", "test-e2e"}}, lacks: lacksCluster},
+}
+
+// leftOut are tests that are not compiled on this system: they are missing in parts that run.
+func leftOut() []string {
+	if runtime.GOOS == "linux" {
+		return nil
+	}
+	return []string{"unit tests and lint of the shim and the watcher: they exist on Linux only, this is " + runtime.GOOS + "; needed: Linux"}
+}
+
+// A compiler that is missing on Linux is no reason there: the part fails, and Go says what it misses.
+func lacksCompiler() (reason, needed string) {
+	if runtime.GOOS == "linux" && os.Geteuid() == 0 {
+		return "", ""
+	}
+	compiler, err := exec.Command("go", "env", "CC").Output()
+	if fields := strings.Fields(string(compiler)); err == nil && len(fields) > 0 {
+		if _, err = exec.LookPath(fields[0]); err == nil {
+			return "", ""
+		}
+	}
+	return "there is no C compiler", "gcc or clang, which Go's race detector links with"
+}
+
+func lacksLinux() (reason, needed string) {
+	if runtime.GOOS == "linux" || os.Getenv("RESTARTRULES_BINARIES") != "" {
+		return "", ""
+	}
+	return "kube-apiserver is built for Linux only, this is " + runtime.GOOS,
+		"Linux, or RESTARTRULES_BINARIES=DIR with kube-apiserver, etcd and kubectl for this system"
+}
+
+func lacksCluster() (reason, needed string) {
+	switch {
+	case os.Getenv("CLUSTER") == "existing":
+		return "", ""
+	case runtime.GOOS != "linux":
+		reason = "the cluster from source runs on Linux only, this is " + runtime.GOOS
+	case os.Geteuid() != 0:
+		reason = "the cluster from source makes network namespaces, cgroups and mounts, and this is not root"
+	default:
+		return "", ""
+	}
+	return reason, "root on Linux, or CLUSTER=existing with KUBECONFIG and LOAD_IMAGE (see Makefile)"
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Stdout, parts, leftOut())
+	stop()
+	os.Exit(code)
+}
+
+// run runs the parts and returns the exit code. The last line of what it writes to out is the summary.
+func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
+	began := time.Now()
+	var failed []string
+	passed := 0
+	for _, p := range parts {
+		if p.lacks != nil {
+			if reason, needed := p.lacks(); reason != "" {
+				left = append(left, p.name+": "+reason+"; needed: "+needed)
+				continue
+			}
+		}
+		fmt.Fprintf(out, "\n==> %s\n", p.name)
+		start := time.Now()
+		err := p.run(ctx, out)
+		if err != nil {
+			failed = append(failed, p.name+": "+err.Error())
+			fmt.Fprintf(out, "==> %s: FAILED after %s: %v\n", p.name, since(start), err)
+			continue
+		}
+		passed++
+		fmt.Fprintf(out, "==> %s: passed in %s\n", p.name, since(start))
+	}
+	fmt.Fprintf(out, "\nall in %s\n", since(began))
+	list(out, "failed", failed)
+	list(out, "left out", left)
+	fmt.Fprintf(out, "%d passed, %d failed\n", passed, len(failed))
+	if len(failed) > 0 {
+		return 1
+	}
+	return 0
+}
+
+// run streams the output of the part's commands.
+func (p part) run(ctx context.Context, out io.Writer) error {
+	for _, c := range p.commands {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s: interrupted", strings.Join(c, " "))
+		}
+		name := c[0]
+		if name == "make" {
+			name = cmp.Or(os.Getenv("MAKE"), name)
+		}
+		cmd := exec.CommandContext(ctx, name, c[1:]...)
+		cmd.Stdout, cmd.Stderr = out, os.Stderr
+		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+		if err := cmd.Run(); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(c, " "), err)
+		}
+	}
+	return nil
+}
+
+func list(out io.Writer, title string, lines []string) {
+	if len(lines) == 0 {
+		fmt.Fprintf(out, "%s: nothing\n", title)
+		return
+	}
+	fmt.Fprintf(out, "%s:\n", title)
+	for _, line := range lines {
+		fmt.Fprintf(out, "  %s\n", line)
+	}
+}
+
+func since(start time.Time) time.Duration { return time.Since(start).Round(100 * time.Millisecond) }
