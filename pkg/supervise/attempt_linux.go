@@ -3,7 +3,8 @@ package supervise
 import (
 	"bytes"
 	"strconv"
-	"syscall"
+
+	"restartrules.dev/pkg/supervise/fixedpath"
 )
 
 // attemptFile tells the command which start this is and how the last one ended. It also carries the
@@ -12,9 +13,20 @@ import (
 //	{"version":"v1","container":"trainer","attempt":3,"lastExitCode":42,"lastReason":"Error"}
 //
 // lastExitCode and lastReason are absent at the first start. Once the command has ended for good,
-// exitCode holds its code.
+// exitCode holds its code. The rest of the file, up to its fixed length, is spaces.
 type attemptFile struct {
-	path, container string
+	name      string // for messages
+	path      fixedpath.Path
+	container string
+	buffer    []byte
+}
+
+// attemptFileLength is more than the longest content, with a container name of 63 characters.
+const attemptFileLength = 256
+
+func newAttemptFile(dir, container string) attemptFile {
+	name := dir + "/attempt/" + container + ".json"
+	return attemptFile{name: name, path: fixedpath.New(name), container: container, buffer: make([]byte, 0, attemptFileLength)}
 }
 
 // Reasons, as in a container's status. The third is what the kubelet writes, with code 137, for a
@@ -41,24 +53,13 @@ type last struct {
 
 // previous reads what an earlier shim of this container left.
 func (f attemptFile) previous() last {
-	if f.path == "" {
-		return last{}
-	}
-	fd, err := syscall.Open(f.path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return last{}
-	}
-	defer syscall.Close(fd)
-	var buffer [512]byte
-	n, err := syscall.Read(fd, buffer[:])
-	if err != nil || n <= 0 {
-		return last{}
-	}
-	attempt, ok := number(buffer[:n], `"attempt":`)
+	var buffer [2 * attemptFileLength]byte
+	text := f.path.Read(buffer[:])
+	attempt, ok := number(text, `"attempt":`)
 	if !ok || attempt < 1 {
 		return last{}
 	}
-	if code, ok := number(buffer[:n], `"exitCode":`); ok {
+	if code, ok := number(text, `"exitCode":`); ok {
 		return last{attempt: attempt, code: code, reason: reasonOf(code)}
 	}
 	return last{attempt: attempt, code: 137, reason: reasonUnknown}
@@ -91,34 +92,27 @@ func (f attemptFile) ended(attempt int, prev last, code int) error {
 }
 
 func (f attemptFile) head(attempt int, prev last) []byte {
-	b := make([]byte, 0, 256)
-	b = append(b, `{"version":"v1","container":`...)
+	b := append(f.buffer[:0], `{"version":"v1","container":`...)
 	b = strconv.AppendQuote(b, f.container)
 	b = append(b, `,"attempt":`...)
 	b = strconv.AppendInt(b, int64(attempt), 10)
 	if prev.attempt > 0 {
 		b = append(b, `,"lastExitCode":`...)
 		b = strconv.AppendInt(b, int64(prev.code), 10)
-		b = append(b, `,"lastReason":"`+prev.reason+`"`...)
+		b = append(b, `,"lastReason":"`...)
+		b = append(b, prev.reason...)
+		b = append(b, '"')
 	}
 	return b
 }
 
 func (f attemptFile) write(b []byte) error {
-	if f.path == "" {
+	if f.name == "" {
 		return nil
 	}
-	temporary := f.path + ".new"
-	fd, err := syscall.Open(temporary, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_TRUNC|syscall.O_CLOEXEC, 0o644)
-	if err != nil {
-		return err
+	b = append(b, '}')
+	for len(b) < attemptFileLength-1 {
+		b = append(b, ' ')
 	}
-	_, err = syscall.Write(fd, append(b, "}\n"...))
-	if closing := syscall.Close(fd); err == nil {
-		err = closing
-	}
-	if err != nil {
-		return err
-	}
-	return syscall.Rename(temporary, f.path)
+	return f.path.Overwrite(append(b, '\n'))
 }

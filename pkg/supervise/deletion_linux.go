@@ -25,11 +25,11 @@ func (s *supervisor) mayRestart(endedAt int64) bool {
 			return true
 		}
 		until := endedAt + int64(s.Hold)
-		own := wire.ReadMark(s.Dir + "/attempt")
+		own := wire.ParseMark(s.ownMark.Read(s.buffer[:wire.MarkLength]))
 		if own.Kind != wire.NoMark && own.At > s.startedAt {
 			return false
 		}
-		if mark := wire.ReadMark(s.Dir); mark.At > s.startedAt {
+		if mark := wire.ParseMark(s.mark.Read(s.buffer[:wire.MarkLength])); mark.At > s.startedAt {
 			switch mark.Kind {
 			case wire.Self, wire.Pod:
 				return false

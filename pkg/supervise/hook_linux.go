@@ -1,8 +1,7 @@
 package supervise
 
 import (
-	"syscall"
-
+	"restartrules.dev/pkg/supervise/spawn"
 	"restartrules.dev/pkg/wire"
 )
 
@@ -17,11 +16,7 @@ func Hook(dir string, argv, env []string) int {
 	l := dialLink(dir + "/" + wire.SocketName)
 	l.ask(wire.Message{Verb: wire.Stopping})
 
-	path, err := lookPath(argv[0], env)
-	if err == nil {
-		err = syscall.Exec(path, argv, env)
-	}
-	code, reason := codeOf(err)
+	code, reason := codeOf(spawn.Exec(argv, env))
 	writeStderr([]byte("restartrules: preStop: can't start " + argv[0] + ": " + reason + "\n"))
 	return code
 }

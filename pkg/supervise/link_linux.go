@@ -13,10 +13,11 @@ import (
 type link struct {
 	path string
 
-	mutex sync.Mutex
-	fd    int
+	mutex  sync.Mutex
+	fd     int
+	buffer [wire.MaxMessage]byte
 	// queue holds what could not be sent, the oldest first.
-	queue [][]byte
+	queue []wire.Message
 	// answers gets a value for each OK. Its buffer makes the reader never wait.
 	answers chan struct{}
 }
@@ -34,7 +35,7 @@ const (
 // dialLink keeps connecting in the background, for as long as the process lives; the shim's end is
 // the end of its goroutine.
 func dialLink(path string) *link {
-	l := &link{path: path, fd: -1, answers: make(chan struct{}, 1)}
+	l := &link{path: path, fd: -1, queue: make([]wire.Message, 0, queueLength), answers: make(chan struct{}, 1)}
 	go l.run()
 	return l
 }
@@ -69,12 +70,11 @@ func (l *link) connected(fd int) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.fd = fd
-	hello := wire.Message{Verb: wire.Hello, Version: wire.Version}
-	l.push(hello.Append(nil))
-	for _, b := range l.queue {
-		l.push(b)
+	l.push(wire.Message{Verb: wire.Hello, Version: wire.Version})
+	for _, m := range l.queue {
+		l.push(m)
 	}
-	l.queue = nil
+	l.queue = l.queue[:0]
 }
 
 // read waits for messages until the watcher is gone.
@@ -110,19 +110,19 @@ func (l *link) send(m wire.Message) {
 	if l == nil {
 		return
 	}
-	b := m.Append(nil)
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
-	if l.fd >= 0 && l.push(b) {
+	if l.fd >= 0 && l.push(m) {
 		return
 	}
 	if len(l.queue) == queueLength {
-		l.queue = l.queue[1:]
+		l.queue = l.queue[:copy(l.queue, l.queue[1:])]
 	}
-	l.queue = append(l.queue, b)
+	l.queue = append(l.queue, m)
 }
 
-func (l *link) push(b []byte) bool {
+func (l *link) push(m wire.Message) bool {
+	b := m.Append(l.buffer[:0])
 	return syscall.Sendto(l.fd, b, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, nil) == nil
 }
 

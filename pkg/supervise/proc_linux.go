@@ -4,28 +4,12 @@ import (
 	"bytes"
 	"strconv"
 	"syscall"
+
+	"restartrules.dev/pkg/supervise/fixedpath"
 )
 
 // readFile reads a file of /proc or /sys into the buffer; nothing if it can't.
-func readFile(buffer []byte, path string) []byte {
-	fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
-	defer syscall.Close(fd)
-	total := 0
-	for total < len(buffer) {
-		n, err := syscall.Read(fd, buffer[total:])
-		if err == syscall.EINTR {
-			continue
-		}
-		if err != nil || n <= 0 {
-			break
-		}
-		total += n
-	}
-	return buffer[:total]
-}
+func readFile(buffer []byte, path string) []byte { return fixedpath.New(path).Read(buffer) }
 
 // processes lists the process ids in /proc.
 func processes() []int {

@@ -1,7 +1,6 @@
 package supervise
 
 import (
-	"runtime"
 	"time"
 
 	"restartrules.dev/pkg/exittable"
@@ -15,8 +14,10 @@ type ended struct {
 	ran           time.Duration
 	// putOff is how long the next start waited for back-off or for news of a deletion.
 	putOff time.Duration
-	// unsent is the message about it, if the next start should not have to wait for that.
-	unsent *wire.Message
+	// unsent says that the message exited is still to be sent: the next start should not have to
+	// wait for that.
+	unsent bool
+	exited wire.Message
 }
 
 // run is the life of the container: attempts, until one is not followed by another.
@@ -25,7 +26,7 @@ func (s *supervisor) run() int {
 	var end ended
 	for attempt := before.attempt + 1; ; attempt++ {
 		if err := s.attempts.starting(attempt, before); err != nil && end.attempt == 0 {
-			s.say("can't write " + s.attempts.path + ": " + err.Error())
+			s.say("can't write " + s.attempts.name + ": " + err.Error())
 		}
 		end = s.attempt(attempt, end)
 		if !s.again(&end) {
@@ -37,16 +38,12 @@ func (s *supervisor) run() int {
 	}
 }
 
-// attemptsPerCollection keeps the garbage of starting processes, a few KB each, from growing to the
-// 4 MB at which the Go runtime would begin to collect it.
-const attemptsPerCollection = 64
-
 // attempt runs the command once, until nothing of it is left.
 func (s *supervisor) attempt(attempt int, before ended) ended {
 	startedAt := wire.Now()
 	pid, code := s.launch()
-	if before.unsent != nil {
-		s.link.send(*before.unsent)
+	if before.unsent {
+		s.link.send(before.exited)
 	}
 	if pid != 0 {
 		started := wire.Message{Verb: wire.Started, Attempt: attempt, PID: pid}
@@ -54,9 +51,6 @@ func (s *supervisor) attempt(attempt int, before ended) ended {
 			started.Micros = (wire.Now() - before.at - int64(before.putOff)) / int64(time.Microsecond)
 		}
 		s.link.send(started)
-		if attempt%attemptsPerCollection == 0 {
-			runtime.GC()
-		}
 		code = s.reap()
 	}
 	at := wire.Now()
@@ -78,12 +72,12 @@ func (s *supervisor) again(end *ended) bool {
 	}
 	wait := s.Backoff.Next(end.ran)
 	s.sayBetween(seam{container: s.Container, attempt: end.attempt, code: end.code, rule: entry.Rule, wait: wait})
-	exited := wire.Message{Verb: wire.Exited, Attempt: end.attempt, Code: end.code, Restart: true,
+	end.exited = wire.Message{Verb: wire.Exited, Attempt: end.attempt, Code: end.code, Restart: true,
 		Rule: int(entry.Rule), Wait: wait.Microseconds()}
 	if wait == 0 {
-		end.unsent = &exited
+		end.unsent = true
 	} else {
-		s.link.send(exited)
+		s.link.send(end.exited)
 		if !s.pause(wait-time.Duration(from-end.at)) || !s.mayRestart(end.at) {
 			return false
 		}
@@ -100,7 +94,7 @@ func (s *supervisor) launch() (pid, code int) {
 	if s.stopSignal != 0 {
 		return 0, 128 + int(s.stopSignal)
 	}
-	pid, err := s.start(s.terminal)
+	pid, err := s.command.Start()
 	if err != nil {
 		code, reason := codeOf(err)
 		s.say("can't start " + s.Argv[0] + ": " + reason)

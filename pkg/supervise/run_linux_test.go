@@ -52,7 +52,7 @@ func TestACommandThatCannotBeStarted(t *testing.T) {
 		"no such file":       {"/no/such/file", 127, "can't start /no/such/file: not found"},
 		"empty":              {"", 127, "not found"},
 		"not executable":     {file("plain", "#!/bin/sh\n", 0o644), 126, "permission denied"},
-		"a directory":        {dir, 126, "is a directory"},
+		"a directory":        {dir, 126, "permission denied"},
 		"without #! line":    {file("noshebang", "exit 0\n", 0o755), 126, "exec format error"},
 		"interpreter absent": {file("badshebang", "#!/no/such/sh\n", 0o755), 127, "not found"},
 	} {

@@ -27,23 +27,46 @@ type seam struct {
 
 // appendSeam appends the line with its newline, or nothing.
 func appendSeam(b []byte, format SeamFormat, s seam) []byte {
-	rule := "restartPolicy"
-	if s.rule != exittable.Policy {
-		rule = "restartPolicyRules[" + strconv.Itoa(int(s.rule)) + "]"
+	text := func(text string) { b = append(b, text...) }
+	number := func(n int) { b = strconv.AppendInt(b, int64(n), 10) }
+	rule := func() {
+		if s.rule == exittable.Policy {
+			text("restartPolicy")
+			return
+		}
+		text("restartPolicyRules[")
+		number(int(s.rule))
+		text("]")
 	}
-	attempt, next := strconv.Itoa(s.attempt), strconv.Itoa(s.attempt+1)
-	code := strconv.Itoa(s.code)
 	switch format {
 	case SeamText:
-		b = append(b, "restartrules: container="+s.container+" attempt="+attempt+" exitCode="+code+
-			" rule="+rule+" action=Restart nextAttempt="+next+" wait="+s.wait.String()+"\n"...)
+		text("restartrules: container=")
+		text(s.container)
+		text(" attempt=")
+		number(s.attempt)
+		text(" exitCode=")
+		number(s.code)
+		text(" rule=")
+		rule()
+		text(" action=Restart nextAttempt=")
+		number(s.attempt + 1)
+		text(" wait=")
+		text(s.wait.String())
+		text("\n")
 	case SeamJSON:
-		b = append(b, `{"logger":"restartrules","container":`...)
+		text(`{"logger":"restartrules","container":`)
 		b = strconv.AppendQuote(b, s.container)
-		b = append(b, `,"attempt":`+attempt+`,"exitCode":`+code+`,"rule":"`+rule+
-			`","action":"Restart","nextAttempt":`+next+`,"waitSeconds":`...)
+		text(`,"attempt":`)
+		number(s.attempt)
+		text(`,"exitCode":`)
+		number(s.code)
+		text(`,"rule":"`)
+		rule()
+		text(`","action":"Restart","nextAttempt":`)
+		number(s.attempt + 1)
+		text(`,"waitSeconds":`)
 		b = strconv.AppendFloat(b, s.wait.Seconds(), 'g', -1, 64)
-		b = append(b, "}\n"...)
+		text("}\n")
 	}
 	return b
 }

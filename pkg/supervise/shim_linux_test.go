@@ -53,19 +53,19 @@ type shim struct {
 
 type lockedBuffer struct {
 	mutex sync.Mutex
-	bytes.Buffer
+	b     bytes.Buffer
 }
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	return b.Buffer.Write(p)
+	return b.b.Write(p)
 }
 
 func (b *lockedBuffer) String() string {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
-	return b.Buffer.String()
+	return b.b.String()
 }
 
 type option func(*exec.Cmd)

@@ -11,7 +11,7 @@ func (s *supervisor) say(text string) {
 }
 
 func (s *supervisor) sayBetween(m seam) {
-	if b := appendSeam(nil, s.Seam, m); len(b) > 0 {
+	if b := appendSeam(s.buffer[:0], s.Seam, m); len(b) > 0 {
 		writeStderr(b)
 	}
 }

@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"restartrules.dev/pkg/exittable"
+	"restartrules.dev/pkg/supervise/fixedpath"
 	"restartrules.dev/pkg/supervise/sigpipe"
+	"restartrules.dev/pkg/supervise/spawn"
 	"restartrules.dev/pkg/wire"
 )
 
@@ -32,10 +34,12 @@ type supervisor struct {
 	self      int
 	scope     scope
 	cgroup    string
-	terminal  bool
+	command   *spawn.Command
 	startedAt int64 // wire.Now; marks from before are of an earlier life of the container
 	link      *link
 	attempts  attemptFile
+	// mark is the watcher's, ownMark the preStop hook's.
+	mark, ownMark fixedpath.Path
 	// stop is closed when the container is told to stop from outside.
 	stop chan struct{}
 
@@ -59,7 +63,6 @@ func Run(config Config) int {
 		Config:    config,
 		self:      syscall.Getpid(),
 		scope:     scopeOf(),
-		terminal:  isTerminal(0),
 		startedAt: wire.Now(),
 		stop:      make(chan struct{}),
 	}
@@ -75,9 +78,15 @@ func Run(config Config) int {
 		s.say("can't catch signals: " + err.Error())
 		return codeStartError
 	}
+	if s.command, err = spawn.New(s.Argv, s.Env, isTerminal(0)); err != nil {
+		s.say("can't pass on the command: " + err.Error())
+		return codeNotExecutable
+	}
 	if s.Dir != "" {
 		s.link = dialLink(s.Dir + "/" + wire.SocketName)
-		s.attempts = attemptFile{path: s.Dir + "/attempt/" + s.Container + ".json", container: s.Container}
+		s.attempts = newAttemptFile(s.Dir, s.Container)
+		s.mark = fixedpath.New(s.Dir + "/" + wire.MarkName)
+		s.ownMark = fixedpath.New(s.Dir + "/attempt/" + wire.MarkName)
 	}
 	go s.forward(signals) // ends with the process
 	return s.run()

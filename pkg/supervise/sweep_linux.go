@@ -2,9 +2,10 @@ package supervise
 
 import (
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
+
+	"restartrules.dev/pkg/supervise/fixedpath"
 )
 
 // sweepTimeout is how long something may survive SIGKILL (a process stuck in a driver, or one of a
@@ -105,22 +106,32 @@ func (s *supervisor) cgroupMembers() []int {
 	return members
 }
 
-// procsFile reads the cgroup's own list, which is a good deal cheaper than all of /proc: under
-// cgroup v2, and under v1 by any controller. ok is false where that is not this container's cgroup.
+// procsFiles are where the cgroup's own list may be: under cgroup v2, and under v1 by any controller.
+var procsFiles = [...]fixedpath.Path{
+	fixedpath.New("/sys/fs/cgroup/cgroup.procs"),
+	fixedpath.New("/sys/fs/cgroup/memory/cgroup.procs"),
+	fixedpath.New("/sys/fs/cgroup/pids/cgroup.procs"),
+}
+
+// procsFile reads the cgroup's own list, which is a good deal cheaper than all of /proc. ok is false
+// where that is not this container's cgroup.
 func (s *supervisor) procsFile() (pids []int, ok bool) {
-	for _, path := range []string{"/sys/fs/cgroup/cgroup.procs", "/sys/fs/cgroup/memory/cgroup.procs", "/sys/fs/cgroup/pids/cgroup.procs"} {
-		text := string(readFile(s.buffer[:], path))
-		if text == "" || len(text) == len(s.buffer) {
-			continue
+	for _, path := range procsFiles {
+		text := path.Read(s.buffer[:])
+		if len(text) == len(s.buffer) {
+			continue // not all of it
 		}
-		pids = pids[:0]
-		for line := range strings.SplitSeq(strings.TrimSpace(text), "\n") {
-			pid, err := strconv.Atoi(line)
-			if err != nil {
-				return nil, false
+		pids, ok = pids[:0], false
+		for pid := 0; len(text) > 0; text = text[1:] {
+			if c := text[0]; c >= '0' && c <= '9' {
+				pid = 10*pid + int(c-'0')
+				continue
 			}
 			ok = ok || pid == s.self
-			pids = append(pids, pid)
+			if pid != s.self {
+				pids = append(pids, pid)
+			}
+			pid = 0
 		}
 		if ok {
 			return pids, true

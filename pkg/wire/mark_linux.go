@@ -11,6 +11,9 @@ import (
 // attempt directory (written by the container's own preStop hook).
 const MarkName = "stop"
 
+// MarkLength is more than the longest content of the file.
+const MarkLength = 64
+
 // Mark says that something is being stopped, so that an exit that follows may belong to it.
 type Mark struct {
 	Kind MarkKind
@@ -39,16 +42,20 @@ func ReadMark(dir string) Mark {
 		return Mark{}
 	}
 	defer syscall.Close(fd)
-	var b [64]byte
+	var b [MarkLength]byte
 	n, err := syscall.Read(fd, b[:])
 	if err != nil || n <= 0 {
 		return Mark{}
 	}
-	return parseMark(string(b[:n]))
+	return ParseMark(b[:n])
 }
 
-func parseMark(text string) Mark {
-	kind, at, _ := strings.Cut(text, " ")
+// ParseMark reads the content of a mark's file. What makes no sense is NoMark.
+func ParseMark(b []byte) Mark {
+	if len(b) == 0 {
+		return Mark{} // by far the most frequent case: without an error's garbage
+	}
+	kind, at, _ := strings.Cut(string(b), " ")
 	ns, err := strconv.ParseInt(at, 10, 64)
 	if err != nil {
 		return Mark{}

@@ -96,6 +96,16 @@ func Install() (*Pipe, error) {
 	return &Pipe{fd: fds[0]}, nil
 }
 
+// Caught is the set of signals that have a handler in this process, bit n-1 for signal n.
+func Caught() (set uint64) {
+	for n := syscall.Signal(1); n <= lastSignal; n++ {
+		if old, err := swap(n, nil); err == nil && old.handler > ignore {
+			set |= 1 << (n - 1)
+		}
+	}
+	return set
+}
+
 // Next waits for a signal.
 func (p *Pipe) Next() (Signal, error) {
 	var record [recordSize]byte

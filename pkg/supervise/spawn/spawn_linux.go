@@ -1,0 +1,134 @@
+//go:build amd64 || arm64
+
+// Package spawn starts the same command again and again. What the kernel is given is made once, so
+// a start leaves no garbage, needs no pipe to learn whether it worked, and no search of the PATH
+// beforehand: the child, which shares the parent's memory until it executes the command (vfork),
+// tries the candidates itself. It is a few lines of assembly because nothing else may run in there.
+package spawn
+
+import (
+	"strings"
+	"syscall"
+	"unsafe"
+
+	"restartrules.dev/pkg/supervise/sigpipe"
+)
+
+// Command can be started any number of times, by one goroutine.
+type Command struct {
+	state *state
+}
+
+// state is read and written by the assembly, by offset.
+type state struct {
+	paths   **byte   // 0: candidates, ended by nil
+	argv    **byte   // 8
+	env     **byte   // 16
+	session uint64   // 24: 1: a session of its own; 0: a process group in the terminal's foreground
+	parent  uint64   // 32: process id of this process
+	caught  uint64   // 40: bit n-1: signal n has a handler here and gets the default in the child
+	pid     int64    // 48: result of clone: process id or -errno
+	errno   int64    // 56: why nothing could be executed
+	all     uint64   // 64: signal mask with all signals
+	mask    uint64   // 72: the mask to give back
+	zero    [4]int64 // 80: the default action
+	group   int64    // 112: scratch, the child's process id
+}
+
+// start clones the process and runs the child's part. It returns in the parent only, when the child
+// has executed the command or has failed.
+func start(s *state)
+
+// New prepares a command. Its name is looked up as the container runtime does: with a slash in it,
+// it is a path; else it is looked for in the PATH of env. terminal says that file descriptor 0 is a
+// terminal: then the command gets a process group of its own, in the foreground; else a session.
+// Signals that are caught now, by this process, have their default action in the command.
+func New(argv, env []string, terminal bool) (*Command, error) {
+	s := &state{parent: uint64(syscall.Getpid()), all: ^uint64(0), caught: sigpipe.Caught()}
+	if !terminal {
+		s.session = 1
+	}
+	var err error
+	if s.paths, err = pointers(candidates(argv[0], env)); err != nil {
+		return nil, err
+	}
+	if s.argv, err = pointers(argv); err != nil {
+		return nil, err
+	}
+	if s.env, err = pointers(env); err != nil {
+		return nil, err
+	}
+	return &Command{state: s}, nil
+}
+
+// Start starts the command as a child of the calling thread, by whose end it is killed too. The error
+// is a syscall.Errno. If several candidates fail, it is the one that says most.
+func (c *Command) Start() (pid int, err error) {
+	s := c.state
+	s.errno = 0
+	start(s)
+	if s.pid < 0 {
+		return 0, syscall.Errno(-s.pid)
+	}
+	if s.errno != 0 {
+		var status syscall.WaitStatus
+		for {
+			if _, err := syscall.Wait4(int(s.pid), &status, 0, nil); err != syscall.EINTR {
+				break
+			}
+		}
+		return 0, syscall.Errno(s.errno)
+	}
+	return int(s.pid), nil
+}
+
+// Exec replaces this process by the command, which is looked up as New does. It returns only an
+// error.
+func Exec(argv, env []string) error {
+	result := syscall.ENOENT
+	for _, path := range candidates(argv[0], env) {
+		err := syscall.Exec(path, argv, env)
+		switch err {
+		case syscall.ENOENT, syscall.ENOTDIR:
+		case syscall.EACCES: // a later directory may have one that can be executed
+			result = syscall.EACCES
+		default:
+			return err
+		}
+	}
+	return result
+}
+
+// pointers makes an array as the kernel wants it.
+func pointers(list []string) (**byte, error) {
+	array, err := syscall.SlicePtrFromStrings(list)
+	if err != nil { // a NUL byte, which can't have come from the kernel
+		return nil, err
+	}
+	return unsafe.SliceData(array), nil
+}
+
+// candidates are the paths to try, in order.
+func candidates(command string, env []string) []string {
+	if command == "" {
+		return nil
+	}
+	if strings.Contains(command, "/") {
+		return []string{command}
+	}
+	var list []string
+	for _, variable := range env {
+		path, ok := strings.CutPrefix(variable, "PATH=")
+		if !ok {
+			continue
+		}
+		for dir := range strings.SplitSeq(path, ":") {
+			if dir == "" {
+				dir = "."
+			}
+			list = append(list, dir+"/"+command)
+		}
+		break
+	}
+	return list
+}
