@@ -5,6 +5,8 @@ import (
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/rules"
 )
 
 // maxWarning is how many bytes of a warning the API server passes on without complaint.
@@ -21,6 +23,13 @@ func (inj *injection) warnings() []string {
 	}
 	if from != to && to == corev1.RestartPolicyNever {
 		warn("with the Pod's restartPolicy Never the kubelet does not start it again, as it would with %s, after a lost sandbox, a node reboot, a failed start or an OOM kill of a whole container", from)
+	}
+	for i := range inj.parts {
+		c := &inj.parts[i]
+		if to == corev1.RestartPolicyNever && c.compiled.Wrapped && c.rules.Kind == rules.Regular &&
+			(c.user.LivenessProbe != nil || c.user.StartupProbe != nil) {
+			warn("container %q: when its livenessProbe or startupProbe fails it ends for good: under the Pod's restartPolicy Never the kubelet does not start it again, and no rule is asked", c.user.Name)
+		}
 	}
 	if inj.wrapped() {
 		if c := inj.unguarded(); c != nil {

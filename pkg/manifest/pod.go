@@ -56,9 +56,12 @@ type Container struct {
 	Command []string `json:"command"`
 	Args    []string `json:"args"`
 	Rules
-	Resources    corev1.ResourceRequirements `json:"resources"`
-	Lifecycle    *Lifecycle                  `json:"lifecycle"`
-	VolumeMounts []VolumeMount               `json:"volumeMounts"`
+	Resources corev1.ResourceRequirements `json:"resources"`
+	Lifecycle *Lifecycle                  `json:"lifecycle"`
+	// Of the probes it matters only whether there are any.
+	LivenessProbe *struct{}     `json:"livenessProbe"`
+	StartupProbe  *struct{}     `json:"startupProbe"`
+	VolumeMounts  []VolumeMount `json:"volumeMounts"`
 }
 
 // VolumeMount is the part of a VolumeMount that we read.
