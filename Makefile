@@ -58,7 +58,7 @@ images: build packages ## Assemble the container images into bin/images/, withou
 
 .PHONY: packages
 packages: # What the machine lacks, where it can be installed.
-	@go run ./e2e/cluster packages
+	@[ "$${CLUSTER:-local}" = existing ] || go run ./e2e/cluster packages
 
 ##@ Test
 

@@ -3,12 +3,14 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"restartrules.dev/e2e/cluster/image"
@@ -39,12 +41,15 @@ func run(bin, out string, tests bool) error {
 	}
 	if tests {
 		busybox, err := busyboxFiles()
-		if err != nil {
+		if errors.Is(err, exec.ErrNotFound) && os.Getenv("CLUSTER") == "existing" {
+			fmt.Fprintln(os.Stderr, "images: without the image of the end-to-end tests:", err)
+			tests = false
+		} else if err != nil {
 			return err
 		}
-		images["busybox.tar"] = image.Image{Name: "busybox:stable", Cmd: []string{"sh"}, Env: []string{"PATH=/bin"}, Files: busybox}
-		images["app.tar"] = image.Image{Name: "localhost/restartrules/app:dev", Entrypoint: []string{"/app"}, Env: []string{"PATH=/bin"},
-			Files: append(busybox, binary("app"))}
+		if tests {
+			images["busybox.tar"], images["app.tar"] = testImages(busybox, binary("app"))
+		}
 	}
 	for name, i := range images {
 		if err := i.WriteFile(filepath.Join(out, name)); err != nil {
@@ -52,6 +57,13 @@ func run(bin, out string, tests bool) error {
 		}
 	}
 	return nil
+}
+
+// testImages are the image of the examples, and that of the end-to-end tests.
+func testImages(busybox []image.File, app image.File) (forExamples, forTests image.Image) {
+	return image.Image{Name: "busybox:stable", Cmd: []string{"sh"}, Env: []string{"PATH=/bin"}, Files: busybox},
+		image.Image{Name: "localhost/restartrules/app:dev", Entrypoint: []string{"/app"}, Env: []string{"PATH=/bin"},
+			Files: append(slices.Clone(busybox), app)}
 }
 
 // busyboxFiles is the distribution's static busybox with all its applets, which stands in for the
