@@ -2,5 +2,8 @@
 
 package supervise_test
 
-// As it is shipped.
-var buildFlags = []string{"-trimpath", "-ldflags=-s -w"}
+// As it is shipped, see the Makefile.
+var (
+	buildFlags       = []string{"-trimpath", "-ldflags=-s -w"}
+	buildEnvironment = []string{"CGO_ENABLED=0", "GOEXPERIMENT=nogreenteagc"}
+)

@@ -32,6 +32,7 @@ func buildAndRun(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	shimBinary = filepath.Join(dir, "shim")
 	build := exec.Command("go", append(append([]string{"build"}, buildFlags...), "-o", shimBinary, "restartrules.dev/cmd/shim")...)
+	build.Env = append(os.Environ(), buildEnvironment...)
 	if out, err := build.CombinedOutput(); err != nil {
 		fmt.Printf("build the shim: %v\n%s", err, out)
 		return 1
