@@ -13,6 +13,7 @@ export CGO_ENABLED ?= 0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 FUZZTIME ?= 10s
+TESTFLAGS ?=
 UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/cluster/... ./e2e/demo/...
 
 ##@ General
@@ -68,7 +69,7 @@ test: ## Everything that must pass.
 
 .PHONY: test-unit
 test-unit: ## Unit tests, on real processes where there are any. No root, any system.
-	go test $(UNIT)
+	go test $(TESTFLAGS) $(UNIT)
 
 .PHONY: test-race
 test-race: ## The unit tests under the race detector.
@@ -80,6 +81,7 @@ test-integration: ## Admission against a real kube-apiserver.
 
 .PHONY: test-e2e
 test-e2e: images ## The whole on a real kubelet.
+	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -timeout 10m ./e2e/cluster/node
 	go test -tags e2e -count=1 -v -parallel 6 -timeout 40m ./e2e/tests
 
 .PHONY: fuzz

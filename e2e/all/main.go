@@ -27,7 +27,7 @@ type part struct {
 
 var parts = []part{
 	{name: "lint", commands: [][]string{{"make", "lint"}}},
-	{name: "unit tests", commands: [][]string{{"make", "test-unit"}}},
+	{name: "unit tests", commands: [][]string{{"make", "test-unit", "TESTFLAGS=-v"}}},
 	{name: "unit tests under the race detector", commands: [][]string{{"make", "test-race"}}, lacks: lacksCompiler},
 	{name: "integration tests", commands: [][]string{{"go", "run", "./e2e/cluster", "build"}, {"make", "test-integration"}}, lacks: lacksLinux},
 	{name: "fuzzing, 5 s each", commands: [][]string{{"make", "fuzz", "FUZZTIME=5s"}}},
@@ -99,7 +99,11 @@ func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
 		}
 		fmt.Fprintf(out, "\n==> %s\n", p.name)
 		start := time.Now()
-		err := p.run(ctx, out)
+		lines := &testOutput{out: out}
+		err := p.run(ctx, lines)
+		for _, skipped := range lines.skipped {
+			left = append(left, p.name+": "+skipped)
+		}
 		if err != nil {
 			failed = append(failed, p.name+": "+err.Error())
 			fmt.Fprintf(out, "==> %s: FAILED after %s: %v\n", p.name, since(start), err)

@@ -30,3 +30,15 @@ func TestRunGoesOnAfterAFailureAndTellsOfIt(t *testing.T) {
 		})
 	}
 }
+
+func TestSkippedTestsAreListedWithTheirReason(t *testing.T) {
+	var out bytes.Buffer
+	o := &testOutput{out: &out}
+	for _, piece := range []string{"=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   Test", "B\n",
+		"    b_test.go:7: needs root to fly\n--- SKIP: TestB (0.00s)\n", "    --- SKIP: TestC/sub (0.00s)\nPASS\n"} {
+		_, err := o.Write([]byte(piece))
+		require.NoError(t, err)
+	}
+	require.Equal(t, []string{"TestB: needs root to fly", "TestC/sub: needs root to fly"}, o.skipped)
+	require.Equal(t, "    b_test.go:7: needs root to fly\n--- SKIP: TestB (0.00s)\n    --- SKIP: TestC/sub (0.00s)\nPASS\n", out.String())
+}

@@ -3,15 +3,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"restartrules.dev/e2e/cluster/image"
 )
@@ -40,7 +39,7 @@ func run(bin, out string, tests bool) error {
 		"watcher.tar": {Name: "localhost/restartrules/watcher:dev", User: user, Entrypoint: []string{"/watcher"}, Files: []image.File{binary("watcher"), binary("shim")}},
 	}
 	if tests {
-		busybox, err := busyboxFiles()
+		busybox, err := image.Busybox(context.Background())
 		if errors.Is(err, exec.ErrNotFound) && os.Getenv("CLUSTER") == "existing" {
 			fmt.Fprintln(os.Stderr, "images: without the image of the end-to-end tests:", err)
 			tests = false
@@ -64,24 +63,4 @@ func testImages(busybox []image.File, app image.File) (forExamples, forTests ima
 	return image.Image{Name: "busybox:stable", Cmd: []string{"sh"}, Env: []string{"PATH=/bin"}, Files: busybox},
 		image.Image{Name: "localhost/restartrules/app:dev", Entrypoint: []string{"/app"}, Env: []string{"PATH=/bin"},
 			Files: append(slices.Clone(busybox), app)}
-}
-
-// busyboxFiles is the distribution's static busybox with all its applets, which stands in for the
-// image of that name where there is no registry.
-func busyboxFiles() ([]image.File, error) {
-	program, err := exec.LookPath("busybox")
-	if err != nil {
-		return nil, fmt.Errorf("%w: install the package busybox-static", err)
-	}
-	applets, err := exec.Command(program, "--list").Output()
-	if err != nil {
-		return nil, fmt.Errorf("%s --list: %w", program, err)
-	}
-	files := []image.File{image.Regular("/bin/busybox", program), image.Directory("/tmp", 0o777|fs.ModeSticky)}
-	for applet := range strings.FieldsSeq(string(applets)) {
-		if applet != "busybox" {
-			files = append(files, image.Symlink("/bin/"+applet, "busybox"))
-		}
-	}
-	return files, nil
 }

@@ -1,3 +1,5 @@
+//go:build e2e
+
 package node
 
 import (
@@ -9,9 +11,6 @@ import (
 )
 
 func TestCluster(t *testing.T) {
-	if os.Getenv("RESTARTRULES_E2E") == "" {
-		t.Skip("boots a cluster: needs root and minutes; set RESTARTRULES_E2E=1")
-	}
 	ctx := t.Context()
 	o := Options{Name: "selftest", Out: t.Output()}
 	c, err := Up(ctx, o)

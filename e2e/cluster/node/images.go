@@ -3,9 +3,6 @@ package node
 import (
 	"context"
 	"fmt"
-	"io/fs"
-	"os/exec"
-	"strings"
 
 	"restartrules.dev/e2e/cluster/build"
 	"restartrules.dev/e2e/cluster/image"
@@ -56,19 +53,9 @@ func (c *Cluster) pauseImage(ctx context.Context) (image.Image, error) {
 }
 
 func busyboxImage(ctx context.Context) (image.Image, error) {
-	program, err := exec.LookPath("busybox")
+	files, err := image.Busybox(ctx)
 	if err != nil {
 		return image.Image{}, err
-	}
-	applets, err := run(ctx, program, "--list")
-	if err != nil {
-		return image.Image{}, err
-	}
-	files := []image.File{image.Regular("/bin/busybox", program), image.Directory("/tmp", 0o777|fs.ModeSticky)}
-	for applet := range strings.FieldsSeq(applets) {
-		if applet != "busybox" {
-			files = append(files, image.Symlink("/bin/"+applet, "busybox"))
-		}
 	}
 	return image.Image{Name: BusyboxImage, Cmd: []string{"/bin/sh"}, Env: []string{"PATH=/bin"}, Files: files}, nil
 }
