@@ -14,7 +14,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 FUZZTIME ?= 10s
 TESTFLAGS ?=
-UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/cluster/... ./e2e/demo/...
+UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/all/... ./e2e/cluster/... ./e2e/demo/...
 
 ##@ General
 
