@@ -3,6 +3,7 @@
 package tests
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -104,6 +105,10 @@ var differing = regexp.MustCompile(
 // common is a Pod as text, without that.
 func common(t *testing.T, pod *corev1.Pod) string {
 	t.Helper()
+	// Their order depends on their times.
+	slices.SortFunc(pod.ManagedFields, func(a, b metav1.ManagedFieldsEntry) int {
+		return cmp.Or(strings.Compare(a.Manager, b.Manager), strings.Compare(a.Subresource, b.Subresource))
+	})
 	b, err := json.MarshalIndent(pod, "", " ")
 	require.NoError(t, err)
 	return differing.ReplaceAllStringFunc(string(b), func(match string) string {

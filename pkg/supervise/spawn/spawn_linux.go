@@ -19,20 +19,23 @@ type Command struct {
 	state *state
 }
 
-// state is read and written by the assembly, by offset.
+// state is read and written by the assembly, by offset, which staticcheck does not see.
 type state struct {
-	paths   **byte   // 0: candidates, ended by nil
-	argv    **byte   // 8
-	env     **byte   // 16
-	session uint64   // 24: 1: a session of its own; 0: a process group in the terminal's foreground
-	parent  uint64   // 32: process id of this process
-	caught  uint64   // 40: bit n-1: signal n has a handler here and gets the default in the child
-	pid     int64    // 48: result of clone: process id or -errno
-	errno   int64    // 56: why nothing could be executed
-	all     uint64   // 64: signal mask with all signals
-	mask    uint64   // 72: the mask to give back
-	zero    [4]int64 // 80: the default action
-	group   int64    // 112: scratch, the child's process id
+	paths   **byte // 0: candidates, ended by nil
+	argv    **byte // 8
+	env     **byte // 16
+	session uint64 // 24: 1: a session of its own; 0: a process group in the terminal's foreground
+	parent  uint64 // 32: process id of this process
+	caught  uint64 // 40: bit n-1: signal n has a handler here and gets the default in the child
+	pid     int64  // 48: result of clone: process id or -errno
+	errno   int64  // 56: why nothing could be executed
+	all     uint64 // 64: signal mask with all signals
+	//lint:ignore U1000 see above
+	mask uint64 // 72: the mask to give back
+	//lint:ignore U1000 see above
+	zero [4]int64 // 80: the default action
+	//lint:ignore U1000 see above
+	group int64 // 112: scratch, the child's process id
 }
 
 // start clones the process and runs the child's part. It returns in the parent only, when the child
