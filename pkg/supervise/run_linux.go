@@ -41,7 +41,7 @@ func (s *supervisor) run() int {
 // attempt runs the command once, until nothing of it is left.
 func (s *supervisor) attempt(attempt int, before ended) ended {
 	startedAt := wire.Now()
-	pid, code := s.launch()
+	pid, code := s.launch(before)
 	if before.unsent {
 		s.link.send(before.exited)
 	}
@@ -87,10 +87,14 @@ func (s *supervisor) again(end *ended) bool {
 }
 
 // launch starts the command, unless the container was told to stop already; then, and if it can't
-// be started, pid is 0 and there is only a code.
-func (s *supervisor) launch() (pid, code int) {
+// be started, pid is 0 and there is only a code: of the attempt before, or of a command that the stop
+// signal ended at once.
+func (s *supervisor) launch(before ended) (pid, code int) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	if s.stopSignal != 0 && before.attempt != 0 {
+		return 0, before.code
+	}
 	if s.stopSignal != 0 {
 		return 0, 128 + int(s.stopSignal)
 	}
