@@ -31,7 +31,7 @@ func (s *supervisor) mayRestart(endedAt int64) bool {
 		}
 		if mark := wire.ParseMark(s.mark.Read(s.buffer[:wire.MarkLength])); mark.At > s.startedAt {
 			switch mark.Kind {
-			case wire.Self, wire.Pod:
+			case wire.Pod:
 				return false
 			case wire.Peer:
 				until = max(until, mark.At+int64(peerWindow))

@@ -48,7 +48,8 @@ func (s *supervisor) attempt(attempt int, before ended) ended {
 	if pid != 0 {
 		started := wire.Message{Verb: wire.Started, Attempt: attempt, PID: pid}
 		if before.attempt != 0 {
-			started.Micros = (wire.Now() - before.at - int64(before.putOff)) / int64(time.Microsecond)
+			took := time.Duration(wire.Now()-before.at) - before.putOff
+			started.Micros = int(took.Microseconds())
 		}
 		s.link.send(started)
 		code = s.reap()
@@ -73,7 +74,7 @@ func (s *supervisor) again(end *ended) bool {
 	wait := s.Backoff.Next(end.ran)
 	s.sayBetween(seam{container: s.Container, attempt: end.attempt, code: end.code, rule: entry.Rule, wait: wait})
 	end.exited = wire.Message{Verb: wire.Exited, Attempt: end.attempt, Code: end.code, Restart: true,
-		Rule: int(entry.Rule), Wait: wait.Microseconds()}
+		Rule: int(entry.Rule), Wait: int(wait.Microseconds())}
 	if wait == 0 {
 		end.unsent = true
 	} else {

@@ -40,7 +40,7 @@ type Message struct {
 	PID     int
 	// Micros is the time from the end of the previous attempt to the start of this one, without
 	// back-off and holding, in microseconds; 0 for the first.
-	Micros int64
+	Micros int
 	// Code is the exit code, 0..255.
 	Code int
 	// Restart says that the command will be started again in place.
@@ -48,34 +48,34 @@ type Message struct {
 	// Rule is the index in restartPolicyRules of the rule that matched, or -1.
 	Rule int
 	// Wait is the back-off before the next attempt, in microseconds.
-	Wait int64
+	Wait int
 }
 
 // Append appends the message's text: its verb and key=value pairs, separated by spaces.
 func (m Message) Append(b []byte) []byte {
 	b = append(b, m.Verb...)
-	number := func(key string, value int64) {
+	number := func(key string, value int) {
 		b = append(b, ' ')
 		b = append(b, key...)
 		b = append(b, '=')
-		b = strconv.AppendInt(b, value, 10)
+		b = strconv.AppendInt(b, int64(value), 10)
 	}
 	switch m.Verb {
 	case Hello:
-		number("version", int64(m.Version))
+		number("version", m.Version)
 	case Started:
-		number("attempt", int64(m.Attempt))
-		number("pid", int64(m.PID))
+		number("attempt", m.Attempt)
+		number("pid", m.PID)
 		number("micros", m.Micros)
 	case Exited:
-		number("attempt", int64(m.Attempt))
-		number("code", int64(m.Code))
+		number("attempt", m.Attempt)
+		number("code", m.Code)
 		if m.Restart {
 			b = append(b, " action=restart"...)
 		} else {
 			b = append(b, " action=end"...)
 		}
-		number("rule", int64(m.Rule))
+		number("rule", m.Rule)
 		number("wait", m.Wait)
 	}
 	return b
@@ -116,7 +116,6 @@ func (m *Message) set(key, value string) error {
 		return nil
 	}
 	var field *int
-	var field64 *int64
 	switch key {
 	case "version":
 		field = &m.Version
@@ -129,20 +128,16 @@ func (m *Message) set(key, value string) error {
 	case "rule":
 		field = &m.Rule
 	case "micros":
-		field64 = &m.Micros
+		field = &m.Micros
 	case "wait":
-		field64 = &m.Wait
+		field = &m.Wait
 	default:
 		return nil
 	}
-	n, err := strconv.ParseInt(value, 10, 64)
+	n, err := strconv.Atoi(value)
 	if err != nil {
 		return errors.New("expected a number, got " + strconv.Quote(value))
 	}
-	if field64 != nil {
-		*field64 = n
-	} else {
-		*field = int(n)
-	}
+	*field = n
 	return nil
 }
