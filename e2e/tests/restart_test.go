@@ -100,7 +100,7 @@ func TestNothingOfTheContainerIsLeftBeforeTheNextStart(t *testing.T) {
 		b := newPod(t, "leftovers", shared).rules(restartAtOnce(42))
 		b.Spec.Containers[0].Command = []string{"sh", "-c", `
 			if [ ! -e /work/daemons ]; then
-				(setsid sh -c 'trap "" TERM HUP; echo one > /work/daemons; exec sleep 1000' &)
+				(setsid sh -c 'trap "" TERM HUP; echo one >> /work/daemons; exec sleep 1000' &)
 				(setsid sh -c 'sleep 1000 & echo two >> /work/daemons; wait' &)
 				until [ "$(wc -l < /work/daemons)" = 2 ]; do sleep 0.1; done
 				until [ -e /work/exec ]; do sleep 0.1; done
