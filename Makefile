@@ -85,7 +85,7 @@ test-e2e: images ## The whole on a real kubelet.
 	go test -tags e2e -count=1 -v -parallel 6 -timeout 40m ./e2e/tests
 
 .PHONY: fuzz
-fuzz: ## Each fuzz target for FUZZTIME.
+fuzz: ## Each fuzz target for FUZZTIME, a duration or a number of runs like 10000x.
 	@for target in $$(grep -rhoE --include='*_test.go' 'func Fuzz[A-Za-z]+' pkg cmd | sed 's/func //' | sort -u); do \
 		for package in $$(grep -rlE --include='*_test.go' "func $$target\(" pkg cmd | xargs -n1 dirname | sort -u); do \
 			echo "$$package $$target"; \

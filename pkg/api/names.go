@@ -12,6 +12,19 @@ const (
 	// RulesAnnotation holds the rules as a document (see Document) for API servers that don't
 	// know the native fields, and for everything beyond them.
 	RulesAnnotation = "restartrules.dev/rules"
+	// LiftedRulesAnnotation, on the Pod template of a workload and so on its Pods, holds the native
+	// fields that were taken out of the template, as a document in JSON: the API server would drop
+	// or refuse them. We write it; its form never changes, or running Jobs and rollouts would.
+	LiftedRulesAnnotation = "restartrules.dev/lifted-rules"
+	// MaxRestartsAnnotation, a number, is the default of maxRestarts for containers that restart in
+	// place. We write it on Job templates with policy OnFailure, from the Job's backoffLimit.
+	MaxRestartsAnnotation = "restartrules.dev/max-restarts"
+	// PreferAnnotation with the value PreferSurvive keeps the Pod's own restartPolicy: containers
+	// that have ended for good linger.
+	PreferAnnotation = "restartrules.dev/prefer"
+	// ModeAnnotation with the value ModeEmulate has a Pod's rules emulated even where the cluster
+	// has them natively.
+	ModeAnnotation = "restartrules.dev/mode"
 	// PlanAnnotation holds the compiled plan. We write it; the watcher reads it.
 	PlanAnnotation = "restartrules.dev/plan"
 	// ShareProcessNamespaceAnnotation, "true" or "false", overrides the installation's default.
@@ -24,6 +37,8 @@ const (
 	SafeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 
 	ModeEmulated   = "emulated"
+	ModeEmulate    = "emulate"
+	PreferSurvive  = "survive"
 	InjectEnabled  = "enabled"
 	InjectDisabled = "disabled"
 )

@@ -13,6 +13,15 @@ import (
 	"restartrules.dev/pkg/rules"
 )
 
+// Features are what the cluster does itself, on every node.
+type Features struct {
+	// Restart is the gate ContainerRestartRules: containers have a restartPolicy and rules with the
+	// action Restart.
+	Restart bool
+	// RestartAll is the gate RestartAllContainersOnContainerExits.
+	RestartAll bool
+}
+
 // Result is a Pod-level policy and, for each container in the order given, whether it is wrapped.
 type Result struct {
 	Policy corev1.RestartPolicy

@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/compile"
 	"restartrules.dev/pkg/manifest"
 	"restartrules.dev/pkg/plan"
 	"restartrules.dev/pkg/validation"
@@ -22,6 +23,8 @@ type Options struct {
 	ImagePullPolicy corev1.PullPolicy
 	// ShareProcessNamespace is the default for Pods that don't say themselves.
 	ShareProcessNamespace bool
+	// Native is what the cluster does itself.
+	Native compile.Features
 }
 
 // Result is the answer to one admission request. If there are Errors the Pod is to be refused and
@@ -44,6 +47,11 @@ func Create(object []byte, opts Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	return create(live, object, nil, opts)
+}
+
+// create is Create for a live Pod or Pod template at root.
+func create(live *manifest.Pod, object []byte, root *field.Path, opts Options) (Result, error) {
 	prev := previous(live)
 	if prev == nil && !live.HasRules() {
 		return Result{Patch: dropPlan(live)}, nil
@@ -55,20 +63,20 @@ func Create(object []byte, opts Options) (Result, error) {
 	if user.Spec.IsWindows() {
 		return Result{Warnings: []string{"the Pod runs on Windows, which Restart Rules doesn't support: it is left as it is and its restart rules are not applied"}}, nil
 	}
-	doc, warnings, errs := validation.Pod(user, nil)
+	doc, warnings, errs := validation.Pod(user, root, validation.Options{})
 	if len(errs) > 0 {
 		return Result{Warnings: warnings, Errors: errs}, nil
 	}
 	inj := newInjection(live, user, doc, opts)
 	if inj.wrapped() {
-		errs = validation.Injection(user, inj.wraps, nil)
+		errs = validation.Injection(user, inj.wraps, root)
 	}
 	text, err := inj.plan()
 	if err != nil {
 		return Result{}, err
 	}
 	if len(text) > maxPlan {
-		errs = append(errs, field.Forbidden(field.NewPath("metadata", "annotations").Key(api.PlanAnnotation),
+		errs = append(errs, field.Forbidden(root.Child("metadata").Child("annotations").Key(api.PlanAnnotation),
 			fmt.Sprintf("the plan compiled from this Pod's restart rules would have %d bytes, at most %d can be passed on: write fewer or simpler rules", len(text), maxPlan)))
 	}
 	warnings = append(warnings, inj.warnings()...)

@@ -70,5 +70,14 @@ func (p *patch) removeAt(path string, indexes []int) {
 
 func at(path string, index int) string { return path + "/" + strconv.Itoa(index) }
 
+// Pointer is the JSON pointer (RFC 6901) of these keys.
+func Pointer(keys ...string) string {
+	var b strings.Builder
+	for _, key := range keys {
+		b.WriteString("/" + escape(key))
+	}
+	return b.String()
+}
+
 // escape makes one step of a JSON pointer (RFC 6901) of a key.
 func escape(key string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(key) }

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 
 	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/rules"
 )
 
 // DocumentVersion is the only value that the document's version may have.
@@ -25,6 +26,11 @@ type Document struct {
 type DocumentContainer struct {
 	Name string
 	Rules
+	// Limits are those of the rules: as many as there are rules, or nil if no rule has one.
+	Limits []rules.Limit
+	// MaxRestarts is how often the container restarts in place before it ends with its exit code,
+	// whatever rules and policy say; nil: there is no limit.
+	MaxRestarts *int32
 	// Backoff is nil if the document has none.
 	Backoff *Backoff
 }

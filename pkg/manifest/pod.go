@@ -104,7 +104,12 @@ func (r Rules) Equal(other Rules) bool { return equality.Semantic.DeepEqual(r, o
 
 // DecodePod reads a Pod from JSON. Unknown fields are ignored, names of fields are case-sensitive,
 // as in the API server's decoder. Metadata and spec must be there.
-func DecodePod(object []byte) (*Pod, error) {
+func DecodePod(object []byte) (*Pod, error) { return decode(object, true) }
+
+// DecodeTemplate reads a Pod template as DecodePod reads a Pod. It needs no metadata.
+func DecodeTemplate(object []byte) (*Pod, error) { return decode(object, false) }
+
+func decode(object []byte, needsMetadata bool) (*Pod, error) {
 	var pod struct {
 		Metadata *Metadata `json:"metadata"`
 		Spec     *PodSpec  `json:"spec"`
@@ -112,8 +117,11 @@ func DecodePod(object []byte) (*Pod, error) {
 	if err := json.UnmarshalCaseSensitivePreserveInts(object, &pod); err != nil {
 		return nil, fmt.Errorf("decode pod: %w", err)
 	}
-	if pod.Metadata == nil || pod.Spec == nil {
+	if pod.Spec == nil || pod.Metadata == nil && needsMetadata {
 		return nil, errors.New("decode pod: has no metadata or no spec")
+	}
+	if pod.Metadata == nil {
+		pod.Metadata = new(Metadata)
 	}
 	return &Pod{Metadata: *pod.Metadata, Spec: *pod.Spec}, nil
 }

@@ -2,7 +2,25 @@
 // the meaning of restartPolicy and restartPolicyRules.
 package rules
 
-import corev1 "k8s.io/api/core/v1"
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// ActionTerminate ends the container for good although its policy would restart it. Kubernetes
+// doesn't have it: only rules in the annotation may use it.
+const ActionTerminate corev1.ContainerRestartRuleAction = "Terminate"
+
+// Limit says how often a rule applies before it is used up: then it no longer matches, and the next
+// one decides. Kubernetes doesn't have it.
+type Limit struct {
+	// MaxRestarts is how often; 0: there is no limit.
+	MaxRestarts int32
+	// Within is the time in which that many restarts use the rule up, until the oldest of them is
+	// longer ago; 0: for the container's life.
+	Within time.Duration
+}
 
 // Kind is what sort of container it is, as far as restarts differ.
 type Kind uint8

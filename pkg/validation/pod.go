@@ -17,7 +17,7 @@ import (
 // Pod validates the rules and our annotations of a Pod, or of a Pod template whose path is root
 // (nil for a Pod). It returns the document of the rules annotation, nil if there is none; with
 // errors the document is of no use. The warnings are for the one who applies it.
-func Pod(pod *manifest.Pod, root *field.Path) (doc *manifest.Document, warnings []string, errs field.ErrorList) {
+func Pod(pod *manifest.Pod, root *field.Path, opts Options) (doc *manifest.Document, warnings []string, errs field.ErrorList) {
 	errs = options(pod, root)
 	if text, ok := pod.Metadata.Annotations[api.RulesAnnotation]; ok {
 		d := &document{pod: pod, path: annotation(root, api.RulesAnnotation)}

@@ -73,7 +73,7 @@ func TestNativeErrors(t *testing.T) {
 			"spec.initContainers[0].restartPolicyRules: Forbidden: restartPolicyRules are not allowed for init containers with restart policy Always"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, warnings, errs := Pod(pod(t, native(tc.list, tc.fields)), nil)
+			_, warnings, errs := Pod(pod(t, native(tc.list, tc.fields)), nil, Options{})
 			require.Equal(t, tc.errs, texts(errs))
 			require.Empty(t, warnings)
 		})
@@ -82,7 +82,7 @@ func TestNativeErrors(t *testing.T) {
 
 func TestOrderIsContainersThenInitContainers(t *testing.T) {
 	p := pod(t, "metadata: {}\nspec: {initContainers: [{name: i, restartPolicy: X}], containers: [{name: a, restartPolicy: X}, {name: b, restartPolicy: X}]}")
-	_, _, errs := Pod(p, nil)
+	_, _, errs := Pod(p, nil, Options{})
 	var fields []string
 	for _, err := range errs {
 		fields = append(fields, err.Field)
@@ -91,9 +91,9 @@ func TestOrderIsContainersThenInitContainers(t *testing.T) {
 }
 
 func TestTemplatePath(t *testing.T) {
-	_, _, errs := Pod(pod(t, native("containers", "restartPolicy: X")), field.NewPath("spec", "template"))
+	_, _, errs := Pod(pod(t, native("containers", "restartPolicy: X")), field.NewPath("spec", "template"), Options{})
 	require.Equal(t, "spec.template.spec.containers[0].restartPolicy", errs[0].Field)
-	_, _, errs = Pod(pod(t, annotated("{")), field.NewPath("spec", "template"))
+	_, _, errs = Pod(pod(t, annotated("{")), field.NewPath("spec", "template"), Options{})
 	require.Equal(t, "spec.template.metadata.annotations[restartrules.dev/rules]", errs[0].Field)
 }
 
@@ -125,7 +125,7 @@ func TestAnnotation(t *testing.T) {
 		"only a backoff besides": {"containers: {b: {backoff: none}}", nil, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, warnings, errs := Pod(pod(t, annotated(tc.document)), nil)
+			_, warnings, errs := Pod(pod(t, annotated(tc.document)), nil, Options{})
 			require.Equal(t, tc.errs, texts(errs))
 			require.Equal(t, tc.warnings, warnings)
 		})
@@ -134,7 +134,7 @@ func TestAnnotation(t *testing.T) {
 
 func TestEffective(t *testing.T) {
 	p := pod(t, annotated("containers: {b: {backoff: none}, a: {restartPolicy: Always}}"))
-	doc, _, errs := Pod(p, nil)
+	doc, _, errs := Pod(p, nil, Options{})
 	require.Empty(t, errs)
 	require.EqualValues(t, "Always", *Effective(p.Spec.Containers[0].Rules, doc.Container("a")).RestartPolicy)
 	require.EqualValues(t, "Never", *Effective(p.Spec.Containers[1].Rules, doc.Container("b")).RestartPolicy)
@@ -143,7 +143,7 @@ func TestEffective(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	p := pod(t, `{"metadata":{"annotations":{"restartrules.dev/seam":"xml","restartrules.dev/share-process-namespace":"yes"}},"spec":{}}`)
-	_, _, errs := Pod(p, nil)
+	_, _, errs := Pod(p, nil, Options{})
 	require.Equal(t, []string{
 		`metadata.annotations[restartrules.dev/share-process-namespace]: Unsupported value: "yes": supported values: "true", "false"`,
 		`metadata.annotations[restartrules.dev/seam]: Unsupported value: "xml": supported values: "text", "json", "off"`,
@@ -175,7 +175,7 @@ spec:
 
 func ExamplePod() {
 	p, _ := manifest.DecodePod([]byte(`{"metadata":{},"spec":{"containers":[{"name":"a","restartPolicy":"Sometimes"}]}}`))
-	_, _, errs := Pod(p, nil)
+	_, _, errs := Pod(p, nil, Options{})
 	fmt.Println(errs.ToAggregate())
 	// Output: spec.containers[0].restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "Never", "OnFailure"
 }
