@@ -91,7 +91,7 @@ func main() {
 func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
 	began := time.Now()
 	var failed []string
-	passed := 0
+	passed, broken := 0, 0
 	for _, p := range parts {
 		if p.lacks != nil {
 			if reason, needed := p.lacks(); reason != "" {
@@ -108,6 +108,10 @@ func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
 		}
 		if err != nil {
 			failed = append(failed, p.name+": "+err.Error())
+			for _, line := range lines.last {
+				failed = append(failed, "  | "+line)
+			}
+			broken++
 			fmt.Fprintf(out, "==> %s: FAILED after %s: %v\n", p.name, since(start), err)
 			continue
 		}
@@ -117,8 +121,8 @@ func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
 	fmt.Fprintf(out, "\nall in %s\n", since(began))
 	list(out, "failed", failed)
 	list(out, "left out", left)
-	fmt.Fprintf(out, "%d passed, %d failed\n", passed, len(failed))
-	if len(failed) > 0 {
+	fmt.Fprintf(out, "%d passed, %d failed\n", passed, broken)
+	if broken > 0 {
 		return 1
 	}
 	return 0

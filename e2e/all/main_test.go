@@ -13,6 +13,7 @@ func TestRunGoesOnAfterAFailureAndTellsOfIt(t *testing.T) {
 	lacking := func() (string, string) { return "no moon", "a moon" }
 	good := part{name: "good", commands: [][]string{{"go", "version"}}, lacks: nothing}
 	bad := part{name: "bad", commands: [][]string{{"go", "no-such-command"}, {"go", "version"}}}
+	said := part{name: "said", commands: [][]string{{"sh", "-c", "echo why; exit 3"}}}
 	left := part{name: "left", commands: [][]string{{"go", "no-such-command"}}, lacks: lacking}
 	for name, test := range map[string]struct {
 		parts []part
@@ -22,6 +23,8 @@ func TestRunGoesOnAfterAFailureAndTellsOfIt(t *testing.T) {
 		"all pass":  {[]part{good, good}, 0, "failed: nothing\nleft out: nothing\n2 passed, 0 failed\n"},
 		"left out":  {[]part{good, left}, 0, "failed: nothing\nleft out:\n  left: no moon; needed: a moon\n1 passed, 0 failed\n"},
 		"a failure": {[]part{bad, good}, 1, "failed:\n  bad: go no-such-command: exit status 2\nleft out: nothing\n1 passed, 1 failed\n"},
+		"its last lines are repeated": {[]part{said}, 1,
+			"failed:\n  said: sh -c echo why; exit 3: exit status 3\n    | why\nleft out: nothing\n0 passed, 1 failed\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer

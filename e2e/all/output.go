@@ -11,10 +11,15 @@ import (
 type testOutput struct {
 	out     io.Writer
 	skipped []string
+	// last are the last lines that were passed on.
+	last []string
 
 	rest   []byte // of a line that is not complete
 	reason string // the last line that a test logged
 }
+
+// lastLines is how many lines of a part that failed are repeated at the end.
+const lastLines = 25
 
 var (
 	uninteresting = regexp.MustCompile(`^(=== (RUN|PAUSE|CONT|NAME) |\s*--- PASS: )`)
@@ -46,6 +51,10 @@ func (o *testOutput) line(line string) error {
 	if uninteresting.MatchString(line) {
 		return nil
 	}
+	if len(o.last) == lastLines {
+		o.last = o.last[1:]
+	}
+	o.last = append(o.last, line)
 	_, err := io.WriteString(o.out, line+"\n")
 	return err
 }
