@@ -34,6 +34,9 @@ const (
 	Sidecar
 )
 
+// Codes is how many exit codes a process can have: 0..255.
+const Codes = 256
+
 // Container is what the decision needs to know of a container.
 type Container struct {
 	Name   string
@@ -41,6 +44,14 @@ type Container struct {
 	Policy *corev1.ContainerRestartPolicy
 	// Rules are only consulted if Policy is set, as in the kubelet.
 	Rules []corev1.ContainerRestartRule
+	// Limits are those of the rules: as many as there are rules, or nil if no rule has one.
+	Limits []Limit
+	// MaxRestarts is how often the container restarts before it ends with its exit code, whatever
+	// rules and policy say; nil: there is no limit. Decide doesn't count.
+	MaxRestarts *int32
+	// InPlace says that no restart may be left to the kubelet, because it couldn't count it or
+	// doesn't know its back-off.
+	InPlace bool
 }
 
 // Action is what happens to the container, or to the Pod.
@@ -74,29 +85,44 @@ type Decision struct {
 // policy and the Pod's; pkg/kubelet/kuberuntime/kuberuntime_container.go, computeInitContainerActions,
 // for init containers, whose rules and policy are consulted only after a failure, and sidecars, which
 // always restart; pkg/kubelet/container/helpers.go, ShouldAllContainersRestart, for
-// RestartAllContainers, which asks neither.
+// RestartAllContainers, which asks neither. Rules with a limit count as not used up.
 func Decide(podPolicy corev1.RestartPolicy, c *Container, code int32) Decision {
 	rule := ByPolicy
 	if c.Policy != nil {
 		rule = match(c.Rules, code)
 	}
-	if rule != ByPolicy && c.Rules[rule].Action == corev1.ContainerRestartRuleActionRestartAllContainers {
-		return Decision{RestartAll, rule}
+	return decide(podPolicy, c, rule, code)
+}
+
+// decide is the decision after the code if the rule is the one that matches.
+func decide(podPolicy corev1.RestartPolicy, c *Container, rule int, code int32) Decision {
+	var action corev1.ContainerRestartRuleAction
+	if rule != ByPolicy {
+		action = c.Rules[rule].Action
 	}
 	switch {
+	case action == corev1.ContainerRestartRuleActionRestartAllContainers:
+		return Decision{RestartAll, rule}
 	case c.Kind == Sidecar:
 		return Decision{Restart, ByPolicy}
 	case c.Kind == Init && code == 0:
 		return Decision{Complete, ByPolicy}
-	case rule != ByPolicy && c.Rules[rule].Action == corev1.ContainerRestartRuleActionRestart:
+	case action == corev1.ContainerRestartRuleActionRestart:
 		return Decision{Restart, rule}
+	case action == ActionTerminate:
+		return Decision{ending(code), rule}
 	case policyRestarts(podPolicy, c.Policy, code):
 		return Decision{Restart, ByPolicy}
-	case code == 0:
-		return Decision{Complete, ByPolicy}
 	default:
-		return Decision{Fail, ByPolicy}
+		return Decision{ending(code), ByPolicy}
 	}
+}
+
+func ending(code int32) Action {
+	if code == 0 {
+		return Complete
+	}
+	return Fail
 }
 
 // match is the index of the first rule that the code matches, or ByPolicy

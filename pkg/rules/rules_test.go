@@ -109,14 +109,3 @@ func TestDecideDoesNotAllocate(t *testing.T) {
 	c := many()
 	require.Zero(t, testing.AllocsPerRun(100, func() { Decide(podAlways, c, 42) }))
 }
-
-func BenchmarkDecide(b *testing.B) {
-	for name, c := range map[string]*Container{"one rule": with(Regular, never, rule(in, 42)), "most rules": many()} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				Decide(podAlways, c, 42)
-			}
-		})
-	}
-}
