@@ -6,14 +6,14 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 
-	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/rules"
 )
 
 // DocumentVersion is the only value that the document's version may have.
 const DocumentVersion = "v1"
 
-// Document is the value of the annotation restartrules.dev/rules.
+// Document is the value of the annotation restartrules.dev/rules, or of
+// restartrules.dev/lifted-rules, which has the same form and says less.
 type Document struct {
 	// Containers and InitContainers are in the order of the document; no name is in a list twice.
 	Containers     []DocumentContainer
@@ -35,8 +35,15 @@ type DocumentContainer struct {
 	Backoff *Backoff
 }
 
+// isAlways reports whether the entry says restartPolicy Always.
+func (c *DocumentContainer) isAlways() bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
 // DocumentError is one thing that is wrong with a document.
 type DocumentError struct {
+	// Annotation is the one that holds the document.
+	Annotation string
 	// Path is where in the document, for example "containers[trainer].restartPolicyRules[0]";
 	// empty for the document itself.
 	Path string
@@ -47,7 +54,7 @@ type DocumentError struct {
 }
 
 func (e *DocumentError) Error() string {
-	return fmt.Sprintf("annotation %s: %s", api.RulesAnnotation, e.AtLine())
+	return fmt.Sprintf("annotation %s: %s", e.Annotation, e.AtLine())
 }
 
 // AtLine is the error without the name of the annotation.
@@ -76,8 +83,10 @@ func (d *Document) Equal(other *Document) bool {
 }
 
 type meaning struct {
-	Rules   Rules
-	Backoff Backoff
+	Rules       Rules
+	Limits      []rules.Limit
+	MaxRestarts *int32
+	Backoff     Backoff
 }
 
 // meaning maps list and name of each container that anything is said about to what is said.
@@ -85,11 +94,11 @@ func (d *Document) meaning() map[string]meaning {
 	m := map[string]meaning{}
 	add := func(list string, containers []DocumentContainer) {
 		for _, c := range containers {
-			says := meaning{c.Rules, DefaultBackoff}
+			says := meaning{c.Rules, c.Limits, c.MaxRestarts, DefaultBackoff}
 			if c.Backoff != nil {
 				says.Backoff = *c.Backoff
 			}
-			if !c.Rules.IsZero() || says.Backoff != DefaultBackoff {
+			if !c.Rules.IsZero() || c.MaxRestarts != nil || says.Backoff != DefaultBackoff {
 				m[list+"/"+c.Name] = says
 			}
 		}

@@ -1,27 +1,34 @@
 package manifest
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/rules"
 )
 
 // ParseDocument reads a document, YAML or JSON. It reports everything that is wrong with it, not
-// only the first; then the Document holds what could be read. Whether policies, actions and
-// operators have known values is for package validation.
+// only the first; then the Document holds what could be read. Numbers and durations are in their
+// ranges. Whether policies, actions and operators have known values, and go together, is for
+// package validation.
 func ParseDocument(text string) (*Document, []*DocumentError) {
-	p := &parser{doc: &Document{lines: map[string]int{}}}
+	return read(text, &parser{annotation: api.RulesAnnotation})
+}
+
+// ParseLifted reads the annotation restartrules.dev/lifted-rules as ParseDocument reads the rules
+// annotation. It has only what the native fields can say.
+func ParseLifted(text string) (*Document, []*DocumentError) {
+	return read(text, &parser{annotation: api.LiftedRulesAnnotation, nativeOnly: true})
+}
+
+func read(text string, p *parser) (*Document, []*DocumentError) {
+	p.doc = &Document{lines: map[string]int{}}
 	if root := p.root(text); root != nil {
 		p.document(root)
 	}
@@ -30,57 +37,28 @@ func ParseDocument(text string) (*Document, []*DocumentError) {
 
 // parser walks the nodes of a document. It never follows aliases, so a document can't grow.
 type parser struct {
-	doc  *Document
-	errs []*DocumentError
+	annotation string
+	// nativeOnly refuses the fields that Kubernetes doesn't have.
+	nativeOnly bool
+	doc        *Document
+	errs       []*DocumentError
 }
 
-// field is the parser of the value of one key.
-type field struct {
-	key   string
-	parse func(path string, n *yaml.Node)
-}
+// Bounds of the numbers and durations of a document.
+const (
+	// MaxRuleRestarts is the highest maxRestarts of a rule, 1 is the lowest.
+	MaxRuleRestarts = 1000
+	// MaxContainerRestarts is the highest maxRestarts of a container, 0 is the lowest.
+	MaxContainerRestarts = 1_000_000
+	// MinWithin is the shortest within of a rule.
+	MinWithin = time.Second
+)
 
-// Fields of the design's superset that are not there yet; saying so is kinder than "unknown key".
-var notYet = []string{"maxRestarts", "within", "restartAllContainers"}
+// notYet are keys that are planned but not there; saying so is kinder than "unknown key".
+var notYet = []string{"restartAllContainers"}
 
-var lineInMessage = regexp.MustCompile(`^yaml: line (\d+): `)
-
-func (p *parser) fail(path string, line int, format string, args ...any) {
-	p.errs = append(p.errs, &DocumentError{Path: path, Line: line, Detail: fmt.Sprintf(format, args...)})
-}
-
-func (p *parser) root(text string) *yaml.Node {
-	data := []byte(text)
-	if json.Valid(data) {
-		// JSON may be indented with tabs, YAML may not; inside JSON's strings there are none.
-		data = bytes.ReplaceAll(data, []byte("\t"), []byte(" "))
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(data))
-	var doc, more yaml.Node
-	err := decoder.Decode(&doc)
-	if errors.Is(err, io.EOF) {
-		p.fail("", 0, "is empty, expected a document with containers or initContainers")
-		return nil
-	}
-	if err != nil {
-		p.syntax(err)
-		return nil
-	}
-	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
-		p.fail("", more.Line, "a second YAML document begins here, expected only one")
-	}
-	return doc.Content[0]
-}
-
-// syntax reports what the YAML parser says. Its messages carry the line as text.
-func (p *parser) syntax(err error) {
-	message, line := err.Error(), 0
-	if m := lineInMessage.FindStringSubmatch(message); m != nil {
-		line, _ = strconv.Atoi(m[1])
-		message = message[len(m[0]):]
-	}
-	p.fail("", line, "neither YAML nor JSON: %s", strings.TrimPrefix(message, "yaml: "))
-}
+// beyondNative are the keys that native fields don't have.
+var beyondNative = []string{"maxRestarts", "within", "backoff"}
 
 func (p *parser) document(n *yaml.Node) {
 	p.mapping("", n, []field{
@@ -106,30 +84,54 @@ func (p *parser) containers(path string, n *yaml.Node) (list []DocumentContainer
 }
 
 func (p *parser) container(path string, n *yaml.Node, c *DocumentContainer) {
-	p.mapping(path, n, []field{
+	p.mapping(path, n, p.fields([]field{
 		{"restartPolicy", func(path string, n *yaml.Node) {
 			if v, ok := p.text(path, n, "a restart policy"); ok {
 				c.RestartPolicy = policyOf(v)
 			}
 		}},
-		{"restartPolicyRules", func(path string, n *yaml.Node) {
-			p.items(path, n, "a list of rules", func(path string, n *yaml.Node) {
-				c.RestartPolicyRules = append(c.RestartPolicyRules, p.rule(path, n))
-			})
+		{"restartPolicyRules", func(path string, n *yaml.Node) { p.rules(path, n, c) }},
+		{"maxRestarts", func(path string, n *yaml.Node) {
+			if v, ok := p.number(path, n, 0, MaxContainerRestarts); ok {
+				c.MaxRestarts = &v
+			}
 		}},
 		{"backoff", func(path string, n *yaml.Node) { c.Backoff = p.backoff(path, n) }},
-	})
+	}))
 }
 
-func (p *parser) rule(path string, n *yaml.Node) (rule corev1.ContainerRestartRule) {
-	p.mapping(path, n, []field{
+// fields are those of the list that may be there.
+func (p *parser) fields(list []field) []field {
+	if !p.nativeOnly {
+		return list
+	}
+	return slices.DeleteFunc(list, func(f field) bool { return slices.Contains(beyondNative, f.key) })
+}
+
+func (p *parser) rules(path string, n *yaml.Node, c *DocumentContainer) {
+	var limits []rules.Limit
+	limited := false
+	p.items(path, n, "a list of rules", func(path string, n *yaml.Node) {
+		rule, limit := p.rule(path, n)
+		c.RestartPolicyRules, limits = append(c.RestartPolicyRules, rule), append(limits, limit)
+		limited = limited || limit != rules.Limit{}
+	})
+	if limited {
+		c.Limits = limits
+	}
+}
+
+func (p *parser) rule(path string, n *yaml.Node) (rule corev1.ContainerRestartRule, limit rules.Limit) {
+	p.mapping(path, n, p.fields([]field{
 		{"action", func(path string, n *yaml.Node) {
 			v, _ := p.text(path, n, "an action")
 			rule.Action = corev1.ContainerRestartRuleAction(v)
 		}},
 		{"exitCodes", func(path string, n *yaml.Node) { rule.ExitCodes = p.exitCodes(path, n) }},
-	})
-	return rule
+		{"maxRestarts", func(path string, n *yaml.Node) { limit.MaxRestarts, _ = p.number(path, n, 1, MaxRuleRestarts) }},
+		{"within", func(path string, n *yaml.Node) { p.within(path, n, &limit.Within) }},
+	}))
+	return rule, limit
 }
 
 func (p *parser) exitCodes(path string, n *yaml.Node) *corev1.ContainerRestartRuleOnExitCodes {
@@ -149,12 +151,11 @@ func (p *parser) exitCodes(path string, n *yaml.Node) *corev1.ContainerRestartRu
 }
 
 func (p *parser) exitCode(path string, n *yaml.Node) int32 {
-	var v int64
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!int" || n.Decode(&v) != nil || v < math.MinInt32 || v > math.MaxInt32 {
+	v, ok := integer(n, math.MinInt32, math.MaxInt32)
+	if !ok {
 		p.fail(path, n.Line, "expected an exit code, a number, got %s", describe(n))
-		return 0
 	}
-	return int32(v)
+	return v
 }
 
 func (p *parser) backoff(path string, n *yaml.Node) *Backoff {
@@ -168,7 +169,7 @@ func (p *parser) backoff(path string, n *yaml.Node) *Backoff {
 	}
 	before := len(p.errs)
 	delay := func(to *time.Duration) func(string, *yaml.Node) {
-		return func(path string, n *yaml.Node) { p.duration(path, n, to) }
+		return func(path string, n *yaml.Node) { p.delay(path, n, to) }
 	}
 	p.mapping(path, n, []field{
 		{"initialDelay", delay(&b.InitialDelay)},
@@ -181,106 +182,24 @@ func (p *parser) backoff(path string, n *yaml.Node) *Backoff {
 	return &b
 }
 
-func (p *parser) duration(path string, n *yaml.Node, to *time.Duration) {
-	const expected = `a duration like "500ms", "10s" or "5m"`
-	v, ok := p.text(path, n, expected)
-	if !ok {
-		return
-	}
-	d, err := time.ParseDuration(v)
+func (p *parser) within(path string, n *yaml.Node, to *time.Duration) {
+	d, text, ok := p.duration(path, n)
 	switch {
-	case err != nil:
-		p.fail(path, n.Line, "expected %s, got %q", expected, v)
-	case d <= 0:
-		p.fail(path, n.Line, "expected a duration above zero, got %q; write backoff: none to restart at once", v)
+	case !ok:
+	case d < MinWithin:
+		p.fail(path, n.Line, "expected a duration of at least %s, got %q", MinWithin, text)
 	default:
 		*to = d
 	}
 }
 
-// mapping reads an object whose keys are known.
-func (p *parser) mapping(path string, n *yaml.Node, fields []field) {
-	keys := make([]string, len(fields))
-	for i, f := range fields {
-		keys[i] = f.key
+func (p *parser) delay(path string, n *yaml.Node, to *time.Duration) {
+	d, text, ok := p.duration(path, n)
+	switch {
+	case !ok:
+	case d <= 0:
+		p.fail(path, n.Line, "expected a duration above zero, got %q; write backoff: none to restart at once", text)
+	default:
+		*to = d
 	}
-	p.entries(path, n, "an object with "+strings.Join(keys, ", "), func(key, value *yaml.Node) {
-		if i := slices.Index(keys, key.Value); i >= 0 {
-			fields[i].parse(p.at(join(path, key.Value), key), value)
-			return
-		}
-		if slices.Contains(notYet, key.Value) {
-			p.fail(path, key.Line, "%s is not supported by this version of Restart Rules", key.Value)
-			return
-		}
-		p.fail(path, key.Line, "unknown key %q, %s", key.Value, suggest(key.Value, keys))
-	})
-}
-
-// entries reads an object with any keys, each once.
-func (p *parser) entries(path string, n *yaml.Node, expected string, each func(key, value *yaml.Node)) {
-	if n.Kind != yaml.MappingNode {
-		p.fail(path, n.Line, "expected %s, got %s", expected, describe(n))
-		return
-	}
-	lines := map[string]int{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
-		if key.Kind != yaml.ScalarNode {
-			p.fail(path, key.Line, "expected a key, got %s", describe(key))
-			continue
-		}
-		if first, ok := lines[key.Value]; ok {
-			p.fail(path, key.Line, "key %q is there twice, first in line %d", key.Value, first)
-			continue
-		}
-		lines[key.Value] = key.Line
-		each(key, n.Content[i+1])
-	}
-}
-
-func (p *parser) items(path string, n *yaml.Node, expected string, each func(path string, n *yaml.Node)) {
-	if n.Kind != yaml.SequenceNode {
-		p.fail(path, n.Line, "expected %s, got %s", expected, describe(n))
-		return
-	}
-	for i, item := range n.Content {
-		each(p.at(path+"["+strconv.Itoa(i)+"]", item), item)
-	}
-}
-
-func (p *parser) text(path string, n *yaml.Node, expected string) (string, bool) {
-	if n.Kind != yaml.ScalarNode || n.Tag != "!!str" {
-		p.fail(path, n.Line, "expected %s, got %s", expected, describe(n))
-		return "", false
-	}
-	return n.Value, true
-}
-
-// at remembers the line of the path.
-func (p *parser) at(path string, n *yaml.Node) string {
-	p.doc.lines[path] = n.Line
-	return path
-}
-
-func join(path, key string) string {
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-func describe(n *yaml.Node) string {
-	switch n.Kind {
-	case yaml.MappingNode:
-		return "an object"
-	case yaml.SequenceNode:
-		return "a list"
-	case yaml.AliasNode:
-		return "an alias (*" + n.Value + "), which is not supported"
-	}
-	if n.Tag == "!!null" {
-		return "nothing"
-	}
-	return strconv.Quote(n.Value)
 }

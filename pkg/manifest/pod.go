@@ -42,6 +42,7 @@ type PodSpec struct {
 	Volumes               []Volume                     `json:"volumes"`
 	InitContainers        []Container                  `json:"initContainers"`
 	Containers            []Container                  `json:"containers"`
+	EphemeralContainers   []Container                  `json:"ephemeralContainers"`
 }
 
 // Volume is the part of a Volume that we read.
@@ -99,6 +100,12 @@ type Rules struct {
 // IsZero reports whether neither of the fields says anything.
 func (r Rules) IsZero() bool { return r.RestartPolicy == nil && len(r.RestartPolicyRules) == 0 }
 
+// IsSidecar reports whether an init container with these fields is a sidecar
+// (upstream: pkg/api/v1/pod/util.go, IsRestartableInitContainer).
+func (r Rules) IsSidecar() bool {
+	return r.RestartPolicy != nil && *r.RestartPolicy == corev1.ContainerRestartPolicyAlways
+}
+
 // Equal compares as the API server does: an empty list and none are the same.
 func (r Rules) Equal(other Rules) bool { return equality.Semantic.DeepEqual(r, other) }
 
@@ -137,12 +144,6 @@ func (s *PodSpec) Policy() corev1.RestartPolicy {
 // IsWindows reports whether the Pod says that it runs on Windows.
 func (s *PodSpec) IsWindows() bool { return s.OS != nil && s.OS.Name == corev1.Windows }
 
-// IsSidecar reports whether the container, in the list initContainers, is a sidecar
-// (upstream: pkg/api/v1/pod/util.go, IsRestartableInitContainer).
-func (c *Container) IsSidecar() bool {
-	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
-}
-
 // PreStop is the container's preStop handler, or nil.
 func (c *Container) PreStop() *LifecycleHandler {
 	if c.Lifecycle == nil {
@@ -166,9 +167,9 @@ func (m VolumeMount) InOurs() bool {
 }
 
 // HasRules reports whether the Pod says anything that is ours to do: native fields (a sidecar's
-// restartPolicy is Kubernetes' own) or the rules annotation.
+// restartPolicy is Kubernetes' own), lifted or not, or the rules annotation.
 func (p *Pod) HasRules() bool {
-	if p.Metadata.Annotations[api.RulesAnnotation] != "" {
+	if p.Metadata.Annotations[api.RulesAnnotation] != "" || p.Metadata.Annotations[api.LiftedRulesAnnotation] != "" {
 		return true
 	}
 	for i := range p.Spec.Containers {

@@ -30,6 +30,8 @@ func TestHasRules(t *testing.T) {
 		`{"metadata":{},"spec":{"initContainers":[{"name":"b","restartPolicy":"Never"}]}}`:                              true,
 		`{"metadata":{},"spec":{"initContainers":[{"name":"b","restartPolicy":"Always","restartPolicyRules":[{}]}]}}`:   true,
 		`{"metadata":{"annotations":{"restartrules.dev/rules":"x"}},"spec":{}}`:                                         true,
+		`{"metadata":{"annotations":{"restartrules.dev/lifted-rules":"x"}},"spec":{}}`:                                  true,
+		`{"metadata":{"annotations":{"restartrules.dev/max-restarts":"3"}},"spec":{}}`:                                  false,
 	} {
 		pod, err := DecodePod([]byte(object))
 		require.NoError(t, err)

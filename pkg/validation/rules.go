@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"restartrules.dev/pkg/manifest"
+	"restartrules.dev/pkg/rules"
 )
 
 const (
@@ -17,15 +18,36 @@ const (
 // As the API server lists them: sorted.
 var (
 	policies  = []corev1.ContainerRestartPolicy{corev1.ContainerRestartPolicyAlways, corev1.ContainerRestartPolicyNever, corev1.ContainerRestartPolicyOnFailure}
-	actions   = []corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart}
 	operators = []corev1.ContainerRestartRuleOnExitCodesOperator{corev1.ContainerRestartRuleOnExitCodesOpIn, corev1.ContainerRestartRuleOnExitCodesOpNotIn}
 )
 
+// language is what rules may say in the place where they are written.
+type language struct {
+	// actions are in the order in which errors list them: sorted.
+	actions []corev1.ContainerRestartRuleAction
+	// sidecarRules says that sidecars may have rules, too.
+	sidecarRules bool
+}
+
+// nativeLanguage is the language of the container's own fields.
+func nativeLanguage(opts Options) language {
+	if opts.RestartAllContainers {
+		return language{[]corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart, corev1.ContainerRestartRuleActionRestartAllContainers}, true}
+	}
+	return language{[]corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart}, false}
+}
+
+// annotationLanguage is the language of the rules annotation, which has more actions.
+func annotationLanguage(opts Options) language {
+	l := nativeLanguage(opts)
+	l.actions = append(l.actions, rules.ActionTerminate)
+	return l
+}
+
 // containerRules are the errors of the API server for a regular container's rules
-// (upstream: pkg/apis/core/validation/validation.go, validateContainerRestartPolicy, with the gate
-// RestartAllContainersOnContainerExits off, and the texts of 1.36).
-func containerRules(r manifest.Rules, path *field.Path) field.ErrorList {
-	var errs field.ErrorList
+// (upstream: pkg/apis/core/validation/validation.go of 1.36, validateContainerRestartPolicy).
+// The paths below the container's are only made for errors.
+func containerRules(r manifest.Rules, path *field.Path, l language) (errs field.ErrorList) {
 	switch {
 	case r.RestartPolicy != nil:
 		if !slices.Contains(policies, *r.RestartPolicy) {
@@ -33,27 +55,28 @@ func containerRules(r manifest.Rules, path *field.Path) field.ErrorList {
 		}
 	case len(r.RestartPolicyRules) > 0:
 		errs = append(errs, policyRequired(path))
-	default:
-		return nil
 	}
 	if n := len(r.RestartPolicyRules); n > maxRules {
 		errs = append(errs, field.TooMany(path.Child("restartPolicyRules"), n, maxRules))
 	}
-	for i, rule := range r.RestartPolicyRules {
-		path := path.Child("restartPolicyRules").Index(i)
-		if !slices.Contains(actions, rule.Action) {
-			errs = append(errs, field.NotSupported(path.Child("action"), rule.Action, actions))
+	for i := range r.RestartPolicyRules {
+		rule := &r.RestartPolicyRules[i]
+		at := func(name string, more ...string) *field.Path {
+			return path.Child("restartPolicyRules").Index(i).Child(name, more...)
 		}
-		codes, path := rule.ExitCodes, path.Child("exitCodes")
+		if !slices.Contains(l.actions, rule.Action) {
+			errs = append(errs, field.NotSupported(at("action"), rule.Action, l.actions))
+		}
+		codes := rule.ExitCodes
 		if codes == nil {
-			errs = append(errs, field.Required(path, "must be specified"))
+			errs = append(errs, field.Required(at("exitCodes"), "must be specified"))
 			continue
 		}
 		if !slices.Contains(operators, codes.Operator) {
-			errs = append(errs, field.NotSupported(path.Child("operator"), codes.Operator, operators))
+			errs = append(errs, field.NotSupported(at("exitCodes", "operator"), codes.Operator, operators))
 		}
 		if n := len(codes.Values); n > maxExitCodes {
-			errs = append(errs, field.TooMany(path.Child("values"), n, maxExitCodes))
+			errs = append(errs, field.TooMany(at("exitCodes", "values"), n, maxExitCodes))
 		}
 	}
 	return errs
@@ -61,17 +84,31 @@ func containerRules(r manifest.Rules, path *field.Path) field.ErrorList {
 
 // initContainerRules are the errors of the API server for an init container's or a sidecar's rules
 // (upstream: validateInitContainerRestartPolicy in the same file).
-func initContainerRules(r manifest.Rules, path *field.Path) field.ErrorList {
+func initContainerRules(r manifest.Rules, path *field.Path, l language) field.ErrorList {
 	switch {
 	case r.RestartPolicy == nil && len(r.RestartPolicyRules) > 0:
 		return field.ErrorList{policyRequired(path)}
-	case r.RestartPolicy != nil && *r.RestartPolicy == corev1.ContainerRestartPolicyAlways:
+	case r.RestartPolicy != nil && *r.RestartPolicy == corev1.ContainerRestartPolicyAlways && !l.sidecarRules:
 		if len(r.RestartPolicyRules) == 0 {
 			return nil
 		}
 		return field.ErrorList{field.Forbidden(path.Child("restartPolicyRules"), "restartPolicyRules are not allowed for init containers with restart policy Always")}
 	}
-	return containerRules(r, path)
+	return containerRules(r, path, l)
+}
+
+// ephemeralContainerRules are the errors of the API server for an ephemeral container that has what
+// only other containers may have (upstream: validateEphemeralContainers in the same file). An empty
+// list of rules is one, too.
+func ephemeralContainerRules(r manifest.Rules, path *field.Path) (errs field.ErrorList) {
+	const text = "cannot be set for an Ephemeral Container"
+	if r.RestartPolicy != nil {
+		errs = append(errs, field.Forbidden(path.Child("restartPolicy"), text))
+	}
+	if r.RestartPolicyRules != nil {
+		errs = append(errs, field.Forbidden(path.Child("restartPolicyRules"), text))
+	}
+	return errs
 }
 
 func policyRequired(path *field.Path) *field.Error {

@@ -73,9 +73,8 @@ func TestNativeErrors(t *testing.T) {
 			"spec.initContainers[0].restartPolicyRules: Forbidden: restartPolicyRules are not allowed for init containers with restart policy Always"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, warnings, errs := Pod(pod(t, native(tc.list, tc.fields)), nil, Options{})
+			_, _, errs := Pod(pod(t, native(tc.list, tc.fields)), nil, Options{})
 			require.Equal(t, tc.errs, texts(errs))
-			require.Empty(t, warnings)
 		})
 	}
 }
@@ -106,8 +105,6 @@ func TestAnnotation(t *testing.T) {
 		"fine": {"containers: {a: {restartPolicy: Never, restartPolicyRules: [" + aRule + "]}}\ninitContainers: {i: {restartPolicy: Never}}", nil, nil},
 		"syntax": {"containers:\n  a: {restartPolice: Never}", []string{
 			at + `.containers[a]: Invalid value: line 2: unknown key "restartPolice", did you mean "restartPolicy"?`}, nil},
-		"action": {"containers:\n  a:\n    restartPolicy: Never\n    restartPolicyRules:\n    - action: Terminate\n      exitCodes: {operator: In}", []string{
-			at + `.containers[a].restartPolicyRules[0].action: Unsupported value: "Terminate": supported values: "Restart" (line 5)`}, nil},
 		"missing": {"containers:\n  a:\n    restartPolicy: Never\n    restartPolicyRules:\n    - action: Restart", []string{
 			at + `.containers[a].restartPolicyRules[0].exitCodes: Required value: must be specified (line 5)`}, nil},
 		"unknown containers": {"containers: {i: {}}\ninitContainers: {x: {}}", []string{
@@ -116,8 +113,7 @@ func TestAnnotation(t *testing.T) {
 		"sidecar": {"initContainers: {i: {restartPolicy: Always}}", []string{
 			at + `.initContainers[i].restartPolicy: Forbidden: Always makes init container "i" a sidecar, which is Kubernetes' own: set restartPolicy: Always in the init container itself (line 1)`}, nil},
 		"rules of a sidecar": {"initContainers: {s: {restartPolicy: Always, restartPolicyRules: [{}]}}", []string{
-			at + `.initContainers[s].restartPolicyRules: Forbidden: restartPolicyRules are not allowed for init containers with restart policy Always (line 1)`},
-			[]string{`container "s": its restartPolicyRules are those of the annotation restartrules.dev/rules; the container itself has only the restartPolicy`}},
+			at + `.initContainers[s].restartPolicyRules: Forbidden: restartPolicyRules are not allowed for init containers with restart policy Always (line 1)`}, nil},
 		"both agree": {"containers: {b: {restartPolicy: Never, restartPolicyRules: [" + aRule + "]}}", nil,
 			[]string{`container "b": its restart rules are both in the container and in the annotation restartrules.dev/rules; they agree, one of them is enough`}},
 		"both differ": {"containers:\n  b: {restartPolicy: Always}", []string{
@@ -142,12 +138,37 @@ func TestEffective(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	p := pod(t, `{"metadata":{"annotations":{"restartrules.dev/seam":"xml","restartrules.dev/share-process-namespace":"yes"}},"spec":{}}`)
-	_, _, errs := Pod(p, nil, Options{})
-	require.Equal(t, []string{
-		`metadata.annotations[restartrules.dev/share-process-namespace]: Unsupported value: "yes": supported values: "true", "false"`,
-		`metadata.annotations[restartrules.dev/seam]: Unsupported value: "xml": supported values: "text", "json", "off"`,
-	}, texts(errs))
+	const at = "metadata.annotations[restartrules.dev/"
+	for name, tc := range map[string]struct{ value, err string }{
+		"seam":                    {"xml", `seam]: Unsupported value: "xml": supported values: "text", "json", "off"`},
+		"share-process-namespace": {"yes", `share-process-namespace]: Unsupported value: "yes": supported values: "true", "false"`},
+		"prefer":                  {"", `prefer]: Unsupported value: "": supported values: "survive"`},
+		"mode":                    {"emulated", `mode]: Unsupported value: "emulated": supported values: "emulate"`},
+		"max-restarts":            {"1000001", `max-restarts]: Invalid value: "1000001": must be a number from 0 to 1000000`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := pod(t, fmt.Sprintf(`{"metadata":{"annotations":{"restartrules.dev/%s":%q}},"spec":{}}`, name, tc.value))
+			_, _, errs := Pod(p, nil, Options{})
+			require.Equal(t, []string{at + tc.err}, texts(errs))
+		})
+	}
+	p := pod(t, `{"metadata":{"annotations":{"restartrules.dev/seam":"json","restartrules.dev/share-process-namespace":"true","restartrules.dev/prefer":"survive",
+		"restartrules.dev/mode":"emulate","restartrules.dev/max-restarts":"0"}},"spec":{}}`)
+	_, warnings, errs := Pod(p, nil, Options{})
+	require.Empty(t, errs)
+	require.Empty(t, warnings)
+}
+
+func TestDefaultMaxRestarts(t *testing.T) {
+	for text, want := range map[string]int32{"0": 0, "6": 6, "1000000": 1_000_000, "1000001": -1, "": -1, "+1": -1, "-1": -1, "x": -1, "1.0": -1, "99999999999999999999": -1} {
+		got := DefaultMaxRestarts(&manifest.Pod{Metadata: manifest.Metadata{Annotations: map[string]string{"restartrules.dev/max-restarts": text}}})
+		if want < 0 {
+			require.Nil(t, got, text)
+			continue
+		}
+		require.Equal(t, &want, got, text)
+	}
+	require.Nil(t, DefaultMaxRestarts(&manifest.Pod{}))
 }
 
 func TestInjection(t *testing.T) {
