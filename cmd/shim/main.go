@@ -21,8 +21,9 @@ import (
 	"restartrules.dev/pkg/supervise"
 )
 
-const usage = `usage: shim run --container=NAME --on-exit=TABLE [--backoff=INITIAL/MAX/RESET|none]
-                [--seam=text|json|off] [--dir=DIR] [--hold=DURATION] -- COMMAND [ARG...]
+const usage = `usage: shim run --container=NAME --on-exit=TABLE [--max-restarts=N/end|N/linger]
+                [--backoff=INITIAL/MAX/RESET|none] [--seam=text|json|off] [--dir=DIR]
+                [--hold=DURATION] -- COMMAND [ARG...]
        shim hook [--dir=DIR] -- COMMAND [ARG...]
 `
 
@@ -100,6 +101,8 @@ func runConfig(flags []flag, argv []string) (supervise.Config, error) {
 			c.Container = f.value
 		case "on-exit":
 			c.Table, err = exittable.Parse(f.value)
+		case "max-restarts":
+			c.Total, err = exittable.ParseTotal(f.value)
 		case "backoff":
 			c.Backoff, err = parseBackoff(f.value)
 		case "seam":

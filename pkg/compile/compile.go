@@ -1,28 +1,26 @@
-// Package compile finds the least invasive way to have a Pod's rules carried out: a Pod-level
-// restartPolicy that the kubelet follows, and the containers that need a shim besides.
+// Package compile finds the least invasive way to have a Pod's rules carried out: native fields
+// where the cluster acts on them, else a Pod-level restartPolicy that the kubelet follows, and the
+// containers that need a shim besides.
 package compile
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
-
 	corev1 "k8s.io/api/core/v1"
 
 	"restartrules.dev/pkg/exittable"
 	"restartrules.dev/pkg/rules"
 )
 
-// Features are what the cluster does itself, on every node.
-type Features struct {
-	// Restart is the gate ContainerRestartRules: containers have a restartPolicy and rules with the
-	// action Restart.
-	Restart bool
-	// RestartAll is the gate RestartAllContainersOnContainerExits.
-	RestartAll bool
+// Options are what besides the rules decides how they are carried out.
+type Options struct {
+	Native Features
+	// Survive keeps the Pod's own policy: containers that it would restart although they have ended
+	// for good linger instead.
+	Survive bool
+	// MaxRestarts is the default for containers that are wrapped; nil: there is none.
+	MaxRestarts *int32
 }
 
-// Result is a Pod-level policy and, for each container in the order given, whether it is wrapped.
+// Result is a Pod-level policy and, for each container in the order given, how it is carried out.
 type Result struct {
 	Policy corev1.RestartPolicy
 	// Why says why Policy isn't the Pod's own; empty if it is.
@@ -37,39 +35,67 @@ type Container struct {
 	Why string
 	// OnExit is what the shim does; nil if the container is not wrapped.
 	OnExit *exittable.Table
+	// Total bounds the shim's restarts; nil: nothing does.
+	Total *exittable.Total
+	// Lingers are the exit codes after which the container lingers, as text; empty: none.
+	Lingers string
+	// Policy and Rules are the native fields that the container carries. A sidecar always keeps its
+	// policy.
+	Policy *corev1.ContainerRestartPolicy
+	Rules  []corev1.ContainerRestartRule
 }
 
-// Compile takes, of the Pod-level policies that fit, the one with the fewest wrapped containers;
-// among equals the Pod's own, then Always, OnFailure, Never. The result is exact: for every
-// container and code, kubelet and shim together do what rules.Decide says. The action
-// RestartAllContainers counts as a restart of the container; package validation refuses it before.
-func Compile(podPolicy corev1.RestartPolicy, containers []rules.Container) Result {
-	best, fewest := corev1.RestartPolicyNever, len(containers)+1
-	for _, p := range [...]corev1.RestartPolicy{podPolicy, corev1.RestartPolicyAlways, corev1.RestartPolicyOnFailure, corev1.RestartPolicyNever} {
-		if _, _, ok := fits(p, podPolicy, containers); !ok {
-			continue
+// Compile finds a result that is exact: for every container and code, kubelet and shim together do
+// what rules.Decide says. The action RestartAllContainers, where it is not native, counts as a
+// restart of the container; package validation refuses it before.
+//
+// Where the cluster has Restart itself the Pod keeps its policy, and only containers are wrapped
+// whose rules say what native fields can't. Elsewhere, of the Pod-level policies that fit, Compile
+// takes the one with the fewest wrapped containers; among equals the Pod's own, then Always,
+// OnFailure, Never.
+func Compile(podPolicy corev1.RestartPolicy, list []rules.Container, opts Options) Result {
+	containers := make([]*container, len(list))
+	for i := range list {
+		c := list[i] // MaxRestarts may be set
+		containers[i] = &container{Container: &c, outcomes: rules.NewOutcomes(podPolicy, &c)}
+	}
+	for {
+		var result Result
+		if opts.Native.Restart {
+			result = native(podPolicy, containers, opts)
+		} else {
+			result = emulate(podPolicy, containers, opts.Survive)
 		}
-		wrapped := 0
-		for i := range containers {
-			if !codesBeyond(p, podPolicy, &containers[i]).empty() {
-				wrapped++
-			}
-		}
-		if wrapped < fewest {
-			best, fewest = p, wrapped
+		if !limit(containers, result.Containers, opts.MaxRestarts) {
+			return result
 		}
 	}
-	result := Result{Policy: best, Why: whyNotOwn(best, podPolicy, containers)}
-	for i := range containers {
-		result.Containers = append(result.Containers, container(best, podPolicy, &containers[i]))
+}
+
+// limit gives wrapped containers without a limit of their own the default. It returns whether there
+// were any: a container that may end after all can change who is wrapped.
+func limit(containers []*container, results []Container, most *int32) (changed bool) {
+	if most == nil {
+		return false
 	}
-	return result
+	for i, c := range containers {
+		if results[i].Wrapped && c.MaxRestarts == nil {
+			c.MaxRestarts, c.InPlace, changed = most, true, true
+		}
+	}
+	return changed
+}
+
+// container is one container with all that can come after its exits.
+type container struct {
+	*rules.Container
+	outcomes *rules.Outcomes
 }
 
 // kubeletRestarts says what a kubelet that knows no rules does (upstream, gate off:
 // pkg/kubelet/container/helpers.go, ShouldContainerBeRestarted, and
 // pkg/kubelet/kuberuntime/kuberuntime_container.go, computeInitContainerActions).
-func kubeletRestarts(policy corev1.RestartPolicy, kind rules.Kind, code int32) bool {
+func kubeletRestarts(policy corev1.RestartPolicy, kind rules.Kind, code int) bool {
 	switch {
 	case kind == rules.Sidecar:
 		return true
@@ -88,87 +114,58 @@ func restarts(d rules.Decision) bool {
 	return d.Action == rules.Restart || d.Action == rules.RestartAll
 }
 
-// fits reports whether no decision that ends a container is one the kubelet would restart under
-// the policy; if not, which container and code are the first.
-func fits(policy, podPolicy corev1.RestartPolicy, containers []rules.Container) (c *rules.Container, code int32, ok bool) {
-	for i := range containers {
-		c := &containers[i]
-		for code := range int32(exittable.Codes) {
-			if !restarts(rules.Decide(podPolicy, c, code)) && kubeletRestarts(policy, c.Kind, code) {
-				return c, code, false
-			}
-		}
+// ends are the exit codes after which the container may end for good where the kubelet, under the
+// policy, would restart it.
+func (c *container) ends(policy corev1.RestartPolicy) (ends codes) {
+	for code := range ends {
+		ends[code] = c.mayEnd(code) && kubeletRestarts(policy, c.Kind, code)
 	}
-	return nil, 0, true
+	return ends
 }
 
-// codesBeyond are the exit codes after which the container restarts where the kubelet, under the
-// policy, would not restart it.
-func codesBeyond(policy, podPolicy corev1.RestartPolicy, c *rules.Container) (beyond codes) {
-	for code := range int32(exittable.Codes) {
-		beyond[code] = restarts(rules.Decide(podPolicy, c, code)) && !kubeletRestarts(policy, c.Kind, code)
+func (c *container) mayEnd(code int) bool {
+	chain := c.outcomes.After(code)
+	return !restarts(chain[len(chain)-1]) || c.MaxRestarts != nil && c.Kind != rules.Sidecar
+}
+
+// beyond are the exit codes after which the container may restart where the kubelet, under the
+// policy, would not restart it, or must not.
+func (c *container) beyond(policy corev1.RestartPolicy) (beyond codes) {
+	for code := range beyond {
+		beyond[code] = restarts(c.outcomes.After(code)[0]) && (c.InPlace || !kubeletRestarts(policy, c.Kind, code))
 	}
 	return beyond
 }
 
-func container(policy, podPolicy corev1.RestartPolicy, c *rules.Container) Container {
-	beyond := codesBeyond(policy, podPolicy, c)
-	if beyond.empty() {
-		return Container{Why: fmt.Sprintf("the kubelet does all of it under the Pod's restartPolicy %s", policy)}
-	}
-	table := exittable.All(exittable.Entry{Action: exittable.End, Rule: exittable.Policy})
-	for code := range beyond {
-		if beyond[code] {
-			d := rules.Decide(podPolicy, c, int32(code))
-			table[code] = exittable.Entry{Action: exittable.Restart, Rule: int16(d.Rule)}
+// table is what the shim does if the kubelet follows the policy. natively are the codes that native
+// rules of the container act on.
+func (c *container) table(policy corev1.RestartPolicy, natively codes) (*exittable.Table, *exittable.Total) {
+	end := exittable.Step{Action: exittable.End, Rule: exittable.Policy}
+	linger := exittable.Step{Action: exittable.Linger, Rule: exittable.Policy}
+	ends := c.ends(policy)
+	table := new(exittable.Table)
+	for code := range table {
+		for _, d := range c.outcomes.After(code) {
+			step := end
+			switch {
+			case d.Action == rules.RestartAll && natively[code]:
+			case restarts(d) && (c.InPlace || !kubeletRestarts(policy, c.Kind, code)):
+				step = exittable.Step{Action: exittable.Restart, Rule: int16(d.Rule)}
+				if l := c.Limit(d.Rule); d.Action == rules.Restart && l.MaxRestarts > 0 {
+					step.Max, step.Within = l.MaxRestarts, l.Within
+				}
+			case !restarts(d) && ends[code]:
+				step = linger
+			}
+			table[code] = append(table[code], step)
 		}
 	}
-	why := fmt.Sprintf("restarts on exit code %s, where the kubelet would not under the Pod's restartPolicy %s", beyond, policy)
-	return Container{Wrapped: true, Why: why, OnExit: table}
-}
-
-func whyNotOwn(policy, podPolicy corev1.RestartPolicy, containers []rules.Container) string {
-	if policy == podPolicy {
-		return ""
+	if c.MaxRestarts == nil {
+		return table, nil
 	}
-	if c, code, ok := fits(podPolicy, podPolicy, containers); !ok {
-		return fmt.Sprintf("container %q ends for good on exit code %d", c.Name, code)
+	total := &exittable.Total{Max: *c.MaxRestarts}
+	if ends != (codes{}) {
+		total.Then = exittable.Linger
 	}
-	for i := range containers {
-		c := &containers[i]
-		if beyond := codesBeyond(podPolicy, podPolicy, c); !beyond.empty() && codesBeyond(policy, podPolicy, c).empty() {
-			return fmt.Sprintf("the kubelet then restarts container %q on exit code %s by itself", c.Name, beyond)
-		}
-	}
-	return "it says the same with fewer shims"
-}
-
-// codes is a set of exit codes.
-type codes [exittable.Codes]bool
-
-func (s codes) empty() bool { return s == codes{} }
-
-// String lists the set as ranges, the first four at most.
-func (s codes) String() string {
-	var parts []string
-	for lo := 0; lo < len(s); lo++ {
-		if !s[lo] {
-			continue
-		}
-		if len(parts) == 4 {
-			parts = append(parts, "...")
-			break
-		}
-		hi := lo
-		for hi+1 < len(s) && s[hi+1] {
-			hi++
-		}
-		text := strconv.Itoa(lo)
-		if hi > lo {
-			text += "-" + strconv.Itoa(hi)
-		}
-		parts = append(parts, text)
-		lo = hi
-	}
-	return strings.Join(parts, ",")
+	return table, total
 }

@@ -82,34 +82,69 @@ func least(own corev1.RestartPolicy, list []rules.Container) int {
 	return best
 }
 
-func verify(t *testing.T, own corev1.RestartPolicy, list []rules.Container) {
+// exact wants kubelet and shims together to do what the decisions say, whatever is used up.
+func exact(t *testing.T, own corev1.RestartPolicy, list []rules.Container, result Result) {
 	t.Helper()
-	result := Compile(own, list)
 	about := func(i, code int) string {
 		return fmt.Sprintf("own %s, compiled %s, container %d %+v, code %d", own, result.Policy, i, list[i], code)
 	}
-	wrapped := 0
 	for i, c := range result.Containers {
 		if c.Wrapped != (c.OnExit != nil) {
 			t.Fatalf("%s: wrapped %v, table %v", about(i, 0), c.Wrapped, c.OnExit)
 		}
+		outcomes := rules.NewOutcomes(own, &list[i])
+		for code := range exittable.Codes {
+			kubelet := kubelet(result.Policy, list[i].Kind, code)
+			chain := outcomes.After(code)
+			if !c.Wrapped {
+				if len(chain) > 1 || kubelet != (chain[0].Action == rules.Restart) {
+					t.Fatal(about(i, code))
+				}
+				continue
+			}
+			if len(c.OnExit[code]) != len(chain) {
+				t.Fatalf("%s: %s for %v", about(i, code), c.OnExit[code], chain)
+			}
+			for n, want := range chain {
+				step := c.OnExit[code][n]
+				inPlace := step.Action == exittable.Restart
+				if (inPlace || step.Action == exittable.End && kubelet) != (want.Action == rules.Restart) {
+					t.Fatalf("%s: %s for %v", about(i, code), c.OnExit[code], chain)
+				}
+				if inPlace && int(step.Rule) != want.Rule {
+					t.Fatalf("%s: rule %d, want %d", about(i, code), step.Rule, want.Rule)
+				}
+				if limit := list[i].Limit(want.Rule); step.Max != limit.MaxRestarts && inPlace {
+					t.Fatalf("%s: limit %d, want %+v", about(i, code), step.Max, limit)
+				}
+				if !inPlace && kubelet && want.Action == rules.Restart && list[i].InPlace {
+					t.Fatalf("%s: not in place", about(i, code))
+				}
+			}
+		}
+		if most := list[i].MaxRestarts; most != nil {
+			then := exittable.End
+			if c.Wrapped {
+				require.Equal(t, *most, c.Total.Max)
+				then = c.Total.Then
+			}
+			for code := range exittable.Codes {
+				if then == exittable.End && kubelet(result.Policy, list[i].Kind, code) {
+					t.Fatalf("%s: restarted by the kubelet when all restarts are used up", about(i, code))
+				}
+			}
+		}
+	}
+}
+
+func verify(t *testing.T, own corev1.RestartPolicy, list []rules.Container) {
+	t.Helper()
+	result := Compile(own, list, Options{})
+	exact(t, own, list, result)
+	wrapped := 0
+	for _, c := range result.Containers {
 		if c.Wrapped {
 			wrapped++
-		}
-		for code := range exittable.Codes {
-			want := rules.Decide(own, &list[i], int32(code))
-			var entry exittable.Entry
-			inPlace := false
-			if c.Wrapped {
-				entry = c.OnExit[code]
-				inPlace = entry.Action == exittable.Restart
-			}
-			if (inPlace || kubelet(result.Policy, list[i].Kind, code)) != (want.Action == rules.Restart) {
-				t.Fatal(about(i, code))
-			}
-			if inPlace && int(entry.Rule) != want.Rule {
-				t.Fatalf("%s: rule %d, want %d", about(i, code), entry.Rule, want.Rule)
-			}
 		}
 	}
 	if wrapped != least(own, list) {
@@ -168,7 +203,7 @@ func TestCompile(t *testing.T) {
 		"no containers": {"OnFailure", nil, "OnFailure", "", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			result := Compile(tc.own, tc.list)
+			result := Compile(tc.own, tc.list, Options{})
 			require.Equal(t, tc.policy, result.Policy)
 			require.Equal(t, tc.why, result.Why)
 			var tables []string

@@ -105,7 +105,15 @@ func (c *check) list(kind string, path *field.Path, list []manifest.Container) {
 }
 
 func (c *check) container(path *field.Path, live *manifest.Container, entry *plan.Container) {
-	if entry.Kind == plan.KindContainer || !live.IsSidecar() {
+	_, carried, err := nativeFields(entry)
+	switch {
+	case err != nil:
+		c.changed(field.NewPath("metadata", "annotations").Key(api.PlanAnnotation), "%v", err)
+	case entry.Carried != nil:
+		if !live.Rules.Equal(carried) {
+			c.changed(path.Child("restartPolicy"), "container %q has not the restartPolicy and restartPolicyRules that it was given", live.Name)
+		}
+	case entry.Kind == plan.KindContainer || !live.IsSidecar():
 		if live.RestartPolicy != nil {
 			c.changed(path.Child("restartPolicy"), "container %q has a restartPolicy", live.Name)
 		}

@@ -16,7 +16,8 @@ import (
 var updateGolden = flag.Bool("update", false, "write the golden files")
 
 // TestGolden creates each Pod of testdata and compares what becomes of it, and what is said about
-// it, with the golden file.
+// it, with the golden file. Files named native-* are for a cluster that has container policies and
+// the action Restart.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yaml")
 	require.NoError(t, err)
@@ -28,7 +29,9 @@ func TestGolden(t *testing.T) {
 			input, err := os.ReadFile(file)
 			require.NoError(t, err)
 			data := object(t, string(input))
-			result, err := Create(data, testOptions)
+			options := testOptions
+			options.Native.Restart = strings.HasPrefix(filepath.Base(file), "native-")
+			result, err := Create(data, options)
 			require.NoError(t, err)
 
 			var got bytes.Buffer
@@ -47,7 +50,7 @@ func TestGolden(t *testing.T) {
 				errs, err := Check(patched)
 				require.NoError(t, err)
 				require.Empty(t, errs)
-				again, err := Create(patched, testOptions)
+				again, err := Create(patched, options)
 				require.NoError(t, err)
 				require.Empty(t, again.Patch)
 			}

@@ -52,42 +52,58 @@ func Create(object []byte, opts Options) (Result, error) {
 
 // create is Create for a live Pod or Pod template at root.
 func create(live *manifest.Pod, object []byte, root *field.Path, opts Options) (Result, error) {
-	prev := previous(live)
-	if prev == nil && !live.HasRules() {
-		return Result{Patch: dropPlan(live)}, nil
-	}
-	user, err := original(live, prev)
-	if err != nil {
-		return Result{}, err
-	}
-	if user.Spec.IsWindows() {
-		return Result{Warnings: []string{"the Pod runs on Windows, which Restart Rules doesn't support: it is left as it is and its restart rules are not applied"}}, nil
-	}
-	doc, warnings, errs := validation.Pod(user, root, validation.Options{})
-	if len(errs) > 0 {
-		return Result{Warnings: warnings, Errors: errs}, nil
-	}
-	inj := newInjection(live, user, doc, opts)
-	if inj.wrapped() {
-		errs = validation.Injection(user, inj.wraps, root)
+	inj, result, err := prepare(live, root, opts)
+	if err != nil || inj == nil {
+		return result, err
 	}
 	text, err := inj.plan()
 	if err != nil {
 		return Result{}, err
 	}
 	if len(text) > maxPlan {
-		errs = append(errs, field.Forbidden(root.Child("metadata").Child("annotations").Key(api.PlanAnnotation),
+		result.Errors = append(result.Errors, field.Forbidden(root.Child("metadata").Child("annotations").Key(api.PlanAnnotation),
 			fmt.Sprintf("the plan compiled from this Pod's restart rules would have %d bytes, at most %d can be passed on: write fewer or simpler rules", len(text), maxPlan)))
 	}
-	warnings = append(warnings, inj.warnings()...)
-	if len(errs) > 0 {
-		return Result{Warnings: warnings, Errors: errs}, nil
+	if len(result.Errors) > 0 {
+		return result, nil
 	}
-	patch, err := inj.patch(object, text)
-	if err != nil {
+	if inj.prev == nil && inj.nothingToDo() {
+		return Result{Patch: dropPlan(live), Warnings: result.Warnings}, nil
+	}
+	if result.Patch, err = inj.patch(object, text); err != nil {
 		return Result{}, err
 	}
-	return Result{Patch: patch, Warnings: warnings}, nil
+	return result, nil
+}
+
+// prepare validates and compiles. The injection is nil if there is nothing to inject: then the result
+// is the answer. Otherwise it holds warnings and errors.
+func prepare(live *manifest.Pod, root *field.Path, opts Options) (*injection, Result, error) {
+	prev := previous(live)
+	if prev == nil && !live.HasRules() {
+		return nil, Result{Patch: dropPlan(live)}, nil
+	}
+	user, err := original(live, prev)
+	if err != nil {
+		return nil, Result{}, err
+	}
+	if user.Spec.IsWindows() {
+		return nil, Result{Warnings: []string{"the Pod runs on Windows, which Restart Rules doesn't support: it is left as it is and its restart rules are not applied"}}, nil
+	}
+	if user.Metadata.Annotations[api.ModeAnnotation] == api.ModeEmulate {
+		opts.Native = compile.Features{}
+	}
+	doc, warnings, errs := validation.Pod(user, root, validation.Options{RestartAllContainers: opts.Native.RestartAll})
+	if len(errs) > 0 {
+		return nil, Result{Warnings: warnings, Errors: errs}, nil
+	}
+	inj := newInjection(live, user, doc, opts)
+	inj.prev = prev
+	if inj.wrapped() {
+		errs = validation.Injection(user, inj.wraps, root)
+	}
+	errs = append(errs, inj.cantSurvive(root)...)
+	return inj, Result{Warnings: append(warnings, inj.warnings()...), Errors: errs}, nil
 }
 
 // previous is the plan of a Pod that was injected, or nil. A plan annotation alone proves nothing:

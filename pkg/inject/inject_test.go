@@ -254,13 +254,15 @@ func FuzzCreate(f *testing.F) {
 		require.NoError(f, err)
 		data, err := yaml.YAMLToJSON(text)
 		require.NoError(f, err)
-		f.Add(data)
+		f.Add(data, strings.Contains(file, "native-"))
 	}
-	f.Add([]byte(`{"metadata":{},"spec":{"containers":[{"name":"a","command":["x"],"restartPolicy":"Never","restartPolicyRules":[{"action":"Restart","exitCodes":{"operator":"In","values":[42]}}]}]}}`))
-	f.Add([]byte(`{"metadata":{"labels":{},"annotations":{"restartrules.dev/rules":"initContainers: {a: {restartPolicy: Never}}"}},"spec":{"initContainers":[{"name":"a","command":["x"]}],"containers":[],"volumes":[]}}`))
-	f.Add([]byte(`{"metadata":{"labels":{"restartrules.dev/mode":"emulated"},"annotations":{"restartrules.dev/plan":"{\"version\":1,\"restartPolicy\":{\"own\":\"Always\",\"compiled\":\"Never\"},\"containers\":[{\"name\":\"a\",\"kind\":\"container\",\"wrapped\":true,\"onExit\":\"0-255:end\"}]}"}},` +
-		`"spec":{"restartPolicy":"Never","initContainers":[{"name":"restartrules-watcher"}],"containers":[{"name":"a","command":["/restartrules/shim","--","x"]}]}}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
+	f.Add([]byte(`{"metadata":{},"spec":{"containers":[{"name":"a","command":["x"],"restartPolicy":"Never","restartPolicyRules":[{"action":"Restart","exitCodes":{"operator":"In","values":[42]}}]}]}}`), true)
+	f.Add([]byte(`{"metadata":{"labels":{},"annotations":{"restartrules.dev/rules":"initContainers: {a: {restartPolicy: Never}}"}},"spec":{"initContainers":[{"name":"a","command":["x"]}],"containers":[],"volumes":[]}}`), false)
+	f.Add([]byte(`{"metadata":{"labels":{"restartrules.dev/mode":"emulated"},"annotations":{"restartrules.dev/plan":"{\"version\":1,\"restartPolicy\":{\"own\":\"Always\",\"compiled\":\"Never\"},\"containers\":[{\"name\":\"a\",\"kind\":\"container\",\"wrapped\":true,\"onExit\":\"0-255:end\"}]}"}},`+
+		`"spec":{"restartPolicy":"Never","initContainers":[{"name":"restartrules-watcher"}],"containers":[{"name":"a","command":["/restartrules/shim","--","x"]}]}}`), false)
+	f.Fuzz(func(t *testing.T, data []byte, native bool) {
+		options := testOptions
+		options.Native.Restart = native
 		// The API server's JSON has no key twice.
 		var generic any
 		if json.Unmarshal(data, &generic) != nil {
@@ -268,7 +270,7 @@ func FuzzCreate(f *testing.F) {
 		}
 		data, err := json.Marshal(generic)
 		require.NoError(t, err)
-		result, err := Create(data, testOptions)
+		result, err := Create(data, options)
 		if err != nil || !distinctNames(t, data) {
 			return
 		}
@@ -277,7 +279,7 @@ func FuzzCreate(f *testing.F) {
 			return
 		}
 		patched := apply(t, data, result.Patch)
-		again, err := Create(patched, testOptions)
+		again, err := Create(patched, options)
 		require.NoError(t, err)
 		require.Empty(t, again.Errors)
 		require.Empty(t, again.Patch)

@@ -15,6 +15,8 @@ import (
 // injection is one Pod on its way through Create.
 type injection struct {
 	opts Options
+	// prev is the plan that the Pod has from before, or nil.
+	prev *plan.Plan
 	// live is the Pod of the request, user the same as its user wrote it.
 	live, user *manifest.Pod
 	// parts are all containers but the watcher, init containers first.
@@ -35,42 +37,45 @@ type part struct {
 }
 
 func newInjection(live, user *manifest.Pod, doc *manifest.Document, opts Options) *injection {
-	if doc == nil {
-		doc = new(manifest.Document)
-	}
 	inj := &injection{opts: opts, live: live, user: user}
-	inj.addList(plan.KindInitContainer, live.Spec.InitContainers, user.Spec.InitContainers, doc.InitContainer)
-	inj.addList(plan.KindContainer, live.Spec.Containers, user.Spec.Containers, doc.Container)
+	initContainers, containers := validation.Resolve(user, doc)
+	inj.addList(plan.KindInitContainer, live.Spec.InitContainers, user.Spec.InitContainers, initContainers)
+	inj.addList(plan.KindContainer, live.Spec.Containers, user.Spec.Containers, containers)
 
 	var list []rules.Container
 	for i := range inj.parts {
 		list = append(list, inj.parts[i].rules)
 	}
-	inj.compiled = compile.Compile(user.Spec.Policy(), list)
+	inj.compiled = compile.Compile(user.Spec.Policy(), list, compile.Options{
+		Native:      opts.Native,
+		Survive:     user.Metadata.Annotations[api.PreferAnnotation] == api.PreferSurvive,
+		MaxRestarts: validation.DefaultMaxRestarts(user),
+	})
 	for i := range inj.parts {
 		inj.parts[i].compiled = &inj.compiled.Containers[i]
 	}
 	return inj
 }
 
-// addList adds the containers of one list. The user's list is the live one, in the same order,
-// without the watcher if it is ours.
-func (inj *injection) addList(kind string, live, user []manifest.Container, entry func(name string) *manifest.DocumentContainer) {
+// addList adds the containers of one list, with what holds for each of the user's. The user's list is
+// the live one, in the same order, without the watcher if it is ours.
+func (inj *injection) addList(kind string, live, user []manifest.Container, resolved []validation.Resolved) {
 	path := "/spec/" + kind + "s"
 	next := 0
 	for i := range live {
 		if next == len(user) || live[i].Name != user[next].Name {
 			continue
 		}
-		c := &user[next]
+		c, r := &user[next], &resolved[next]
 		next++
-		declared := validation.Effective(c.Rules, entry(c.Name))
-		p := part{path: at(path, i), live: &live[i], user: c, planKind: kind,
-			rules: rules.Container{Name: c.Name, Kind: kindOf(kind, c), Policy: declared.RestartPolicy, Rules: declared.RestartPolicyRules}}
-		if e := entry(c.Name); e != nil && e.Backoff != nil && *e.Backoff != manifest.DefaultBackoff {
-			p.backoff = e.Backoff
-		}
-		inj.parts = append(inj.parts, p)
+		inj.parts = append(inj.parts, part{
+			path: at(path, i), live: &live[i], user: c, planKind: kind, backoff: r.Backoff,
+			rules: rules.Container{
+				Name: c.Name, Kind: kindOf(kind, c), Policy: r.RestartPolicy, Rules: r.RestartPolicyRules,
+				Limits: r.Limits, MaxRestarts: r.MaxRestarts,
+				InPlace: r.Limits != nil || r.MaxRestarts != nil || r.Backoff != nil,
+			},
+		})
 	}
 }
 
@@ -119,17 +124,44 @@ func (inj *injection) plan() (string, error) {
 			if part.backoff != nil {
 				c.Backoff = part.backoff.String()
 			}
-		}
-		if part.rules.Kind != rules.Sidecar && !part.user.Rules.IsZero() {
-			declared, err := json.Marshal(part.user.Rules)
-			if err != nil {
-				return "", fmt.Errorf("container %q: record its restart rules: %w", part.user.Name, err)
+			if part.compiled.Total != nil {
+				c.MaxRestarts = part.compiled.Total.String()
 			}
-			c.Declared = declared
+		}
+		var err error
+		if c.Declared, err = record(part.planKind, part.user.Rules); err == nil {
+			c.Carried, err = record(part.planKind, part.carried())
+		}
+		if err != nil {
+			return "", fmt.Errorf("container %q: record its restart rules: %w", part.user.Name, err)
 		}
 		p.Containers = append(p.Containers, c)
 	}
 	return p.Encode()
+}
+
+// record is the JSON of native fields; nil if they say nothing but that it is a sidecar.
+func record(planKind string, r manifest.Rules) (json.RawMessage, error) {
+	sidecar := planKind == plan.KindInitContainer && r.IsSidecar()
+	if r.IsZero() || sidecar && len(r.RestartPolicyRules) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(r)
+}
+
+// carried are the native fields that the container is to have.
+func (p *part) carried() manifest.Rules {
+	return manifest.Rules{RestartPolicy: p.compiled.Policy, RestartPolicyRules: p.compiled.Rules}
+}
+
+// nothingToDo reports whether the cluster does what the Pod says, as it stands.
+func (inj *injection) nothingToDo() bool {
+	for i := range inj.parts {
+		if p := &inj.parts[i]; p.compiled.Wrapped || !p.carried().Equal(p.user.Rules) {
+			return false
+		}
+	}
+	return inj.compiled.Policy == inj.user.Spec.Policy()
 }
 
 // shared reports whether the Pod is to be given a shared process namespace. What it says itself in

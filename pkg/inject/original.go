@@ -38,12 +38,14 @@ func originals(live []manifest.Container, p *plan.Plan) ([]manifest.Container, e
 			continue
 		}
 		entry := p.Container(c.Name)
-		if entry != nil && entry.Declared != nil && c.Rules.IsZero() {
-			declared, err := declaredRules(entry)
+		if entry != nil && (entry.Declared != nil || entry.Carried != nil) {
+			declared, carried, err := nativeFields(entry)
 			if err != nil {
 				return nil, err
 			}
-			c.Rules = declared
+			if c.Rules.Equal(carried) {
+				c.Rules = declared
+			}
 		}
 		if entry != nil && entry.Wrapped {
 			c = unwrapped(c)
@@ -78,13 +80,20 @@ func stripShim(command []string) []string {
 	return command
 }
 
-// declaredRules are the native fields that the plan took out of a container.
-func declaredRules(c *plan.Container) (rules manifest.Rules, err error) {
-	if c.Declared == nil {
-		return rules, nil
+// nativeFields are the native fields that the plan took out of a container, and those that it put
+// in.
+func nativeFields(c *plan.Container) (declared, carried manifest.Rules, err error) {
+	for _, field := range []struct {
+		text json.RawMessage
+		to   *manifest.Rules
+		what string
+	}{{c.Declared, &declared, "declared"}, {c.Carried, &carried, "carries"}} {
+		if field.text == nil {
+			continue
+		}
+		if err := json.Unmarshal(field.text, field.to); err != nil {
+			return declared, carried, fmt.Errorf("annotation %s: what container %q %s: %w", api.PlanAnnotation, c.Name, field.what, err)
+		}
 	}
-	if err := json.Unmarshal(c.Declared, &rules); err != nil {
-		return rules, fmt.Errorf("annotation %s: what container %q declared: %w", api.PlanAnnotation, c.Name, err)
-	}
-	return rules, nil
+	return declared, carried, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/manifest"
-	"restartrules.dev/pkg/rules"
 )
 
 // hold is how long a shim holds an exit back in Pods with a preStop hook that can't be guarded.
@@ -75,20 +74,36 @@ func (inj *injection) container(p *patch, c *part) {
 	p.command(c.path+"/command", c.live.Command, command)
 	p.command(c.path+"/lifecycle/preStop/exec/command", c.live.PreStopExec(), hook)
 	setMounts(p, c.path+"/volumeMounts", c.live.VolumeMounts, c.user.VolumeMounts, mounts)
-	if c.rules.Kind == rules.Sidecar {
-		return
-	}
-	if c.live.RestartPolicy != nil {
-		p.remove(c.path + "/restartPolicy")
-	}
-	if c.live.RestartPolicyRules != nil {
-		p.remove(c.path + "/restartPolicyRules")
+	setNative(p, c.path, c.live.Rules, c.carried())
+}
+
+// setNative makes the native fields of a container what they are to be.
+func setNative(p *patch, path string, live, want manifest.Rules) {
+	setField(p, path+"/restartPolicy", live.RestartPolicy != nil, want.RestartPolicy != nil,
+		manifest.Rules{RestartPolicy: live.RestartPolicy}.Equal(manifest.Rules{RestartPolicy: want.RestartPolicy}), want.RestartPolicy)
+	setField(p, path+"/restartPolicyRules", live.RestartPolicyRules != nil, len(want.RestartPolicyRules) > 0,
+		len(live.RestartPolicyRules) == len(want.RestartPolicyRules) &&
+			manifest.Rules{RestartPolicyRules: live.RestartPolicyRules}.Equal(manifest.Rules{RestartPolicyRules: want.RestartPolicyRules}), want.RestartPolicyRules)
+}
+
+// setField makes a field that is there, or is to be there, what it is to be.
+func setField(p *patch, path string, there, wanted, same bool, value any) {
+	switch {
+	case there && !wanted:
+		p.remove(path)
+	case wanted && !there:
+		p.add(path, value)
+	case wanted && !same:
+		p.replace(path, value)
 	}
 }
 
 // shim is the beginning of a wrapped container's command.
 func (inj *injection) shim(c *part) []string {
 	args := []string{api.ShimPath, "run", "--container=" + c.user.Name, "--on-exit=" + c.compiled.OnExit.String()}
+	if c.compiled.Total != nil {
+		args = append(args, "--max-restarts="+c.compiled.Total.String())
+	}
 	if c.backoff != nil {
 		args = append(args, "--backoff="+c.backoff.String())
 	}

@@ -9,7 +9,6 @@ import (
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/manifest"
 	"restartrules.dev/pkg/plan"
-	"restartrules.dev/pkg/validation"
 )
 
 // Update answers for a Pod on UPDATE. Where the request has again what the user wrote before the
@@ -34,7 +33,8 @@ func Update(object, oldObject []byte, _ Options) (Result, error) {
 		return Result{}, err
 	}
 	u := &update{pod: pod, old: old, user: user, plan: p}
-	u.rulesAnnotation()
+	u.annotation(api.RulesAnnotation)
+	u.annotation(api.LiftedRulesAnnotation)
 	u.metadata()
 	u.policy()
 	u.containers(plan.KindContainer, pod.Spec.Containers, old.Spec.Containers, user.Spec.Containers)
@@ -72,13 +72,14 @@ func immutable(path *field.Path, what string) *field.Error {
 	return field.Forbidden(path, "pod updates may not change restart rules: "+what+"; delete the Pod and create it again")
 }
 
-func (u *update) rulesAnnotation() {
-	was, had := u.old.Metadata.Annotations[api.RulesAnnotation]
-	is, has := u.pod.Metadata.Annotations[api.RulesAnnotation]
+// annotation wants an annotation with rules to say what it said.
+func (u *update) annotation(name string) {
+	was, had := u.old.Metadata.Annotations[name]
+	is, has := u.pod.Metadata.Annotations[name]
 	if had == has && was == is {
 		return
 	}
-	path := field.NewPath("metadata", "annotations").Key(api.RulesAnnotation)
+	path := field.NewPath("metadata", "annotations").Key(name)
 	switch {
 	case !has:
 		u.errs = append(u.errs, immutable(path, "this annotation was removed"))
@@ -138,7 +139,7 @@ func (u *update) containers(kind string, list, old, user []manifest.Container) {
 			reset = true
 		}
 		if kind == plan.KindContainer || !was.IsSidecar() {
-			u.rules(c, wrote.Rules, kind, i, reset)
+			u.rules(c, was.Rules, wrote.Rules, kind, i, reset)
 		}
 	}
 }
@@ -148,20 +149,14 @@ func again(is, was, wrote []string) bool {
 	return len(is) > 0 && slices.Equal(is, wrote) && !slices.Equal(is, was)
 }
 
-// rules takes the native fields out again if they are those that the Pod was created with. A
+// rules puts the live native fields back if the request has those that the Pod was created with. A
 // request without them is the usual case, for the live Pod doesn't have them; only one that resets
 // other fields to what the user wrote must have them too.
-func (u *update) rules(c *manifest.Container, declared manifest.Rules, kind string, index int, reset bool) {
+func (u *update) rules(c *manifest.Container, was, declared manifest.Rules, kind string, index int, reset bool) {
 	is := c.Rules
-	known := is.Equal(declared) || !is.IsZero() && is.Equal(u.annotated(kind, c.Name))
+	known := is.Equal(declared) || !is.IsZero() && (is.Equal(was) || is.Equal(u.annotated(kind, c.Name)))
 	if known || is.IsZero() && !reset {
-		path := at("/spec/"+kind+"s", index)
-		if is.RestartPolicy != nil {
-			u.patch.remove(path + "/restartPolicy")
-		}
-		if is.RestartPolicyRules != nil {
-			u.patch.remove(path + "/restartPolicyRules")
-		}
+		setNative(&u.patch, at("/spec/"+kind+"s", index), is, was)
 		return
 	}
 	path := field.NewPath("spec", kind+"s").Index(index)
@@ -180,7 +175,10 @@ func (u *update) annotated(kind, name string) manifest.Rules {
 	if kind == plan.KindInitContainer {
 		entry = doc.InitContainer(name)
 	}
-	return validation.Effective(manifest.Rules{}, entry)
+	if entry == nil {
+		return manifest.Rules{}
+	}
+	return entry.Rules
 }
 
 func policyText(r manifest.Rules) string {

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/rules"
 )
 
@@ -31,6 +32,16 @@ func (inj *injection) warnings() []string {
 			warn("container %q: when its livenessProbe or startupProbe fails it ends for good: under the Pod's restartPolicy Never the kubelet does not start it again, and no rule is asked", c.user.Name)
 		}
 	}
+	for i := range inj.parts {
+		c := &inj.parts[i]
+		if c.compiled.Lingers == "" || c.rules.Kind == rules.Init { // see cantSurvive
+			continue
+		}
+		warn("container %q: when it ends for good (exit code %s) its container stays, and the Pod is not over, until it is deleted; that is the price of %s: %s", c.user.Name, c.compiled.Lingers, api.PreferAnnotation, api.PreferSurvive)
+		if c.user.LivenessProbe != nil {
+			warn("container %q: when it has ended for good its livenessProbe fails, and the kubelet starts it again: leave out the probe or %s", c.user.Name, api.PreferAnnotation)
+		}
+	}
 	if inj.wrapped() {
 		if c := inj.unguarded(); c != nil {
 			warn("container %q: its preStop hook can't tell that the Pod is being deleted; therefore each restart in this Pod first waits %s for news of a deletion", c.Name, hold)
@@ -38,7 +49,7 @@ func (inj *injection) warnings() []string {
 	}
 	for i := range inj.parts {
 		if c := &inj.parts[i]; c.backoff != nil && !c.compiled.Wrapped {
-			warn("container %q: its backoff has no effect, the kubelet restarts it with a back-off of its own", c.user.Name)
+			warn("container %q: its backoff has no effect, because it never restarts", c.user.Name)
 		}
 	}
 	return list

@@ -46,11 +46,16 @@ type Container struct {
 	Why string `json:"why"`
 	// OnExit is the shim's exit table as text; only if wrapped.
 	OnExit string `json:"onExit,omitempty"`
+	// MaxRestarts is the shim's flag; only if wrapped and there is a limit.
+	MaxRestarts string `json:"maxRestarts,omitempty"`
 	// Backoff is the shim's flag; only if wrapped and not the default.
 	Backoff string `json:"backoff,omitempty"`
 	// Declared holds the native fields restartPolicy and restartPolicyRules that were taken out of
 	// the container, as an object.
 	Declared json.RawMessage `json:"declared,omitempty"`
+	// Carried holds the native fields that the container was given instead, on clusters that act on
+	// them.
+	Carried json.RawMessage `json:"carried,omitempty"`
 }
 
 // Encode is the plan as compact JSON.
@@ -98,7 +103,13 @@ func (c *Container) check() error {
 	if !c.Wrapped {
 		return nil
 	}
-	_, err := exittable.Parse(c.OnExit)
+	if _, err := exittable.Parse(c.OnExit); err != nil {
+		return err
+	}
+	if c.MaxRestarts == "" {
+		return nil
+	}
+	_, err := exittable.ParseTotal(c.MaxRestarts)
 	return err
 }
 

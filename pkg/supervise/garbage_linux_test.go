@@ -20,11 +20,10 @@ func TestARestartAllocatesNothing(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "attempt"), 0o755))
 	command, err := spawn.New([]string{"true"}, os.Environ(), false)
 	require.NoError(t, err)
+	table := exittable.All(exittable.Step{Action: exittable.Restart, Rule: exittable.Policy})
 	s := &supervisor{
-		Config: Config{
-			Container: "app", Dir: dir, Seam: SeamOff,
-			Table: exittable.All(exittable.Entry{Action: exittable.Restart, Rule: exittable.Policy}),
-		},
+		Config:   Config{Container: "app", Dir: dir, Seam: SeamOff, Table: table},
+		counter:  exittable.NewCounter(table, nil),
 		command:  command,
 		stop:     make(chan struct{}),
 		link:     &link{fd: -1, queue: make([]wire.Message, 0, queueLength)},

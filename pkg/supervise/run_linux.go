@@ -1,6 +1,7 @@
 package supervise
 
 import (
+	"strconv"
 	"time"
 
 	"restartrules.dev/pkg/exittable"
@@ -17,7 +18,9 @@ type ended struct {
 	// unsent says that the message exited is still to be sent: the next start should not have to
 	// wait for that.
 	unsent bool
-	exited wire.Message
+	// lingers says that the container stays although its command has ended for good.
+	lingers bool
+	exited  wire.Message
 }
 
 // run is the life of the container: attempts, until one is not followed by another.
@@ -32,6 +35,9 @@ func (s *supervisor) run() int {
 		if !s.again(&end) {
 			s.link.send(wire.Message{Verb: wire.Exited, Attempt: attempt, Code: end.code, Rule: exittable.Policy})
 			_ = s.attempts.ended(attempt, before, end.code) // the code itself goes to the runtime
+			if end.lingers {
+				s.linger(end)
+			}
 			return end.code
 		}
 		before = last{attempt: attempt, code: end.code, reason: reasonOf(end.code)}
@@ -66,15 +72,16 @@ func (s *supervisor) again(end *ended) bool {
 			" after SIGKILL: nothing is started beside it, the container ends")
 		return false
 	}
-	entry := s.Table[end.code&0xff]
 	from := wire.Now()
-	if entry.Action != exittable.Restart || !s.mayRestart(end.at) {
+	step := s.counter.Next(end.code, time.Duration(end.at))
+	end.lingers = step.Action == exittable.Linger
+	if step.Action != exittable.Restart || !s.mayRestart(end.at) {
 		return false
 	}
 	wait := s.Backoff.Next(end.ran)
-	s.sayBetween(seam{container: s.Container, attempt: end.attempt, code: end.code, rule: entry.Rule, wait: wait})
+	s.sayBetween(seam{container: s.Container, attempt: end.attempt, code: end.code, rule: step.Rule, wait: wait})
 	end.exited = wire.Message{Verb: wire.Exited, Attempt: end.attempt, Code: end.code, Restart: true,
-		Rule: int(entry.Rule), Wait: int(wait.Microseconds())}
+		Rule: int(step.Rule), Wait: int(wait.Microseconds())}
 	if wait == 0 {
 		end.unsent = true
 	} else {
@@ -85,6 +92,15 @@ func (s *supervisor) again(end *ended) bool {
 	}
 	end.putOff = time.Duration(wire.Now() - from)
 	return true
+}
+
+// linger waits until the container is told to stop.
+func (s *supervisor) linger(end ended) {
+	if s.Seam != SeamOff {
+		s.say("exit code " + strconv.Itoa(end.code) + " ends " + s.Container + " for good; its container stays " +
+			"until the Pod is deleted, or the Pod's restartPolicy would start it again")
+	}
+	<-s.stop
 }
 
 // launch starts the command, unless the container was told to stop already; then, and if it can't

@@ -19,8 +19,10 @@ type Config struct {
 	Container string
 	Argv, Env []string
 	Table     *exittable.Table
-	Backoff   Backoff
-	Seam      SeamFormat
+	// Total bounds the restarts; nil: nothing does.
+	Total   *exittable.Total
+	Backoff Backoff
+	Seam    SeamFormat
 	// Dir is the container's directory of the shared volume: the watcher's socket, the mark, and
 	// attempt/ for the attempt file. Empty: there is none of these, and only what the command
 	// started is killed when it has ended, not everything in the container.
@@ -38,6 +40,7 @@ type supervisor struct {
 	startedAt int64 // wire.Now; marks from before are of an earlier life of the container
 	link      *link
 	attempts  attemptFile
+	counter   *exittable.Counter
 	// mark is the watcher's, ownMark the preStop hook's.
 	mark, ownMark fixedpath.Path
 	// stop is closed when the container is told to stop from outside.
@@ -64,6 +67,7 @@ func Run(config Config) int {
 		self:      syscall.Getpid(),
 		scope:     scopeOf(),
 		startedAt: wire.Now(),
+		counter:   exittable.NewCounter(config.Table, config.Total),
 		stop:      make(chan struct{}),
 	}
 	s.cgroup = string(readFile(s.buffer[:], "/proc/self/cgroup"))

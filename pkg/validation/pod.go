@@ -42,15 +42,6 @@ func Pod(pod *manifest.Pod, root *field.Path, opts Options) (doc *manifest.Docum
 	return doc, warnings, errs
 }
 
-// Effective is what a container declares, natively or in its entry of the document (nil if it has
-// none). Pod has made sure that these don't contradict each other.
-func Effective(native manifest.Rules, entry *manifest.DocumentContainer) manifest.Rules {
-	if entry != nil && !entry.Rules.IsZero() {
-		return entry.Rules
-	}
-	return native
-}
-
 func annotation(root *field.Path, name string) *field.Path {
 	return root.Child("metadata").Child("annotations").Key(name)
 }

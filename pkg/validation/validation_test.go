@@ -128,15 +128,6 @@ func TestAnnotation(t *testing.T) {
 	}
 }
 
-func TestEffective(t *testing.T) {
-	p := pod(t, annotated("containers: {b: {backoff: none}, a: {restartPolicy: Always}}"))
-	doc, _, errs := Pod(p, nil, Options{})
-	require.Empty(t, errs)
-	require.EqualValues(t, "Always", *Effective(p.Spec.Containers[0].Rules, doc.Container("a")).RestartPolicy)
-	require.EqualValues(t, "Never", *Effective(p.Spec.Containers[1].Rules, doc.Container("b")).RestartPolicy)
-	require.Zero(t, Effective(manifest.Rules{}, nil))
-}
-
 func TestOptions(t *testing.T) {
 	const at = "metadata.annotations[restartrules.dev/"
 	for name, tc := range map[string]struct{ value, err string }{

@@ -1,0 +1,88 @@
+package compile
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/rules"
+)
+
+// native is Compile for a cluster whose containers have a restartPolicy and rules.
+func native(podPolicy corev1.RestartPolicy, containers []*container, opts Options) Result {
+	result := Result{Policy: podPolicy}
+	for _, c := range containers {
+		result.Containers = append(result.Containers, c.native(podPolicy, opts.Native))
+	}
+	return result
+}
+
+func (c *container) native(podPolicy corev1.RestartPolicy, features Features) Container {
+	if !c.InPlace && !c.beyondNative(features) {
+		return Container{Why: "the kubelet does all of it by the container's native fields", Policy: c.Policy, Rules: c.Rules}
+	}
+	result := Container{Wrapped: true, Why: "its rules say what native fields can't"}
+	var all codes
+	if features.RestartAll {
+		for code := range all {
+			all[code] = slices.ContainsFunc(c.outcomes.After(code), func(d rules.Decision) bool { return d.Action == rules.RestartAll })
+		}
+	}
+	policy := c.carrier(podPolicy)
+	result.OnExit, result.Total = c.table(policy, all)
+	if c.Kind == rules.Sidecar || policy != podPolicy || !all.empty() {
+		carried := corev1.ContainerRestartPolicy(policy)
+		result.Policy = &carried
+	}
+	if !all.empty() {
+		result.Rules = []corev1.ContainerRestartRule{restartAll(all)}
+	}
+	return result
+}
+
+// beyondNative reports whether a rule says what native fields can't.
+func (c *container) beyondNative(features Features) bool {
+	for _, rule := range c.Rules {
+		switch rule.Action {
+		case rules.ActionTerminate:
+			return true
+		case corev1.ContainerRestartRuleActionRestartAllContainers:
+			if !features.RestartAll {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// carrier is the container-level policy under which the kubelet restarts nothing that may end: the
+// container's own or the Pod's, if that is so, else the first that is. For an init container Always
+// would mean a sidecar; OnFailure does the same.
+func (c *container) carrier(podPolicy corev1.RestartPolicy) corev1.RestartPolicy {
+	own := podPolicy
+	if c.Policy != nil {
+		own = corev1.RestartPolicy(*c.Policy)
+	}
+	if c.Kind == rules.Init && own == corev1.RestartPolicyAlways {
+		own = corev1.RestartPolicyOnFailure
+	}
+	for _, p := range [...]corev1.RestartPolicy{own, corev1.RestartPolicyOnFailure} {
+		if c.ends(p).empty() {
+			return p
+		}
+	}
+	return corev1.RestartPolicyNever
+}
+
+func restartAll(all codes) corev1.ContainerRestartRule {
+	on := &corev1.ContainerRestartRuleOnExitCodes{Operator: corev1.ContainerRestartRuleOnExitCodesOpIn}
+	for code := range all {
+		if all[code] {
+			on.Values = append(on.Values, int32(code))
+		}
+	}
+	if len(on.Values) == len(all) { // one more than Kubernetes allows
+		on.Operator, on.Values = corev1.ContainerRestartRuleOnExitCodesOpNotIn, nil
+	}
+	return corev1.ContainerRestartRule{Action: corev1.ContainerRestartRuleActionRestartAllContainers, ExitCodes: on}
+}
