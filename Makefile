@@ -46,12 +46,13 @@ undeploy: ## Take it out of the cluster again.
 ##@ Build
 
 .PHONY: build
-build: ## Build the binaries into bin/.
+build: ## Build the binaries into bin/; the kubectl plugin for this machine.
 	@mkdir -p bin
 	@GOOS=linux $(GO_BUILD) -o bin/webhook ./cmd/webhook
 	@GOOS=linux $(GO_BUILD) -o bin/watcher ./cmd/watcher
 	@GOOS=linux GOEXPERIMENT=nogreenteagc $(GO_BUILD) -o bin/shim ./cmd/shim
 	@GOOS=linux $(GO_BUILD) -o bin/app ./e2e/app
+	@$(GO_BUILD) -o bin/kubectl-restartrules ./cmd/kubectl-restartrules
 
 .PHONY: images
 images: build packages ## Assemble the container images into bin/images/, without Docker.
@@ -75,6 +76,10 @@ test-unit: ## Unit tests, on real processes where there are any. No root, any sy
 test-race: ## The unit tests under the race detector.
 	CGO_ENABLED=1 go test -race $(UNIT)
 
+.PHONY: test-differential
+test-differential: ## Validation and decisions against Kubernetes' own code (compiles it: minutes, once).
+	cd differential && go test -count=1 -v -timeout 30m ./...
+
 .PHONY: test-integration
 test-integration: ## Admission against a real kube-apiserver.
 	go test -tags integration -count=1 ./e2e/integration
@@ -97,6 +102,7 @@ lint: ## gofmt, go vet and staticcheck, for all build tags.
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet -tags 'e2e integration' ./...
 	go run $(STATICCHECK) -tags 'e2e,integration' ./...
+	cd differential && go vet ./... && go run $(STATICCHECK) ./...
 
 ##@ Measure
 
