@@ -16,7 +16,9 @@ import (
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"restartrules.dev/pkg/admission"
+	"restartrules.dev/pkg/compile"
 	"restartrules.dev/pkg/inject"
+	"restartrules.dev/pkg/workload"
 )
 
 // serveOptions are the flags of `webhook serve`.
@@ -25,6 +27,8 @@ type serveOptions struct {
 	watcherImage           string
 	watcherImagePullPolicy string
 	shareProcessNamespace  bool
+	nativeFeatures         []string
+	podTemplates           []string
 	logLevel               string
 	logFormat              string
 }
@@ -33,8 +37,8 @@ func newServeCommand() *cobra.Command {
 	var o serveOptions
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Serve the mutating and the validating webhook for Pods over HTTPS",
-		Long: "Serve the mutating and the validating webhook for Pods over HTTPS, until SIGTERM or SIGINT.\n\n" +
+		Short: "Serve the webhooks for Pods and workloads over HTTPS",
+		Long: "Serve the webhooks for Pods and for the kinds that carry Pod templates over HTTPS, until SIGTERM or SIGINT.\n\n" +
 			"It needs a certificate and a Service in front, no access to the API server and no RBAC.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -60,6 +64,13 @@ func (o *serveOptions) addFlags(flags *pflag.FlagSet) {
 		"imagePullPolicy of the injected watcher: Always, IfNotPresent or Never; empty leaves it to the API server.")
 	flags.BoolVar(&o.shareProcessNamespace, "share-process-namespace", true,
 		"Let the containers of injected Pods share one process namespace, where the Pod does not say.")
+	flags.StringSliceVar(&o.nativeFeatures, "native-features", nil,
+		"Feature gates that API server and kubelets have on, comma-separated: "+compile.RestartFeature+", "+compile.RestartAllFeature+
+			". What they do is left to them; native fields of Pod templates stay where they are.")
+	flags.StringArrayVar(&o.podTemplates, "pod-templates", nil,
+		"A further kind that carries Pod templates, as group/version/resource=path[,path], for example "+
+			"batch.example.com/v1/trainings=spec.workers[*].template; [*] is each item of a list, * each value of a map. "+
+			"May be repeated. The webhook configuration must ask about it.")
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error.")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text.")
 }
@@ -76,11 +87,20 @@ func (o *serveOptions) run(ctx context.Context, stderr io.Writer) error {
 	ctrllog.SetLogger(log)
 	slog.SetDefault(slog.New(handler)) // net/http's own complaints go through package log to here
 
+	kinds, err := o.kinds()
+	if err != nil {
+		return err
+	}
+	native, err := compile.ParseFeatures(o.nativeFeatures)
+	if err != nil {
+		return fmt.Errorf("--native-features: %w", err)
+	}
 	hook, err := admission.New(inject.Options{
 		Image:                 o.watcherImage,
 		ImagePullPolicy:       corev1.PullPolicy(o.watcherImagePullPolicy),
 		ShareProcessNamespace: o.shareProcessNamespace,
-	}, log.WithName("admission"), ctrlmetrics.Registry)
+		Native:                native,
+	}, kinds, log.WithName("admission"), ctrlmetrics.Registry)
 	if err != nil {
 		return err
 	}
@@ -103,6 +123,19 @@ func (o *serveOptions) validate() error {
 		return fmt.Errorf("--shutdown-delay is %v, must not be negative", o.server.ShutdownDelay)
 	}
 	return nil
+}
+
+// kinds are the built-in workload kinds and those of --pod-templates.
+func (o *serveOptions) kinds() ([]workload.Kind, error) {
+	kinds := workload.BuiltIn()
+	for _, text := range o.podTemplates {
+		k, err := workload.ParseKind(text)
+		if err != nil {
+			return nil, fmt.Errorf("--pod-templates: %w", err)
+		}
+		kinds = append(kinds, k)
+	}
+	return kinds, nil
 }
 
 func newLogHandler(w io.Writer, level, format string) (slog.Handler, error) {

@@ -21,6 +21,9 @@ func TestServeRefusesFlags(t *testing.T) {
 		{"delay", []string{image, "--shutdown-delay=-1s"}, "--shutdown-delay is -1s"},
 		{"log level", []string{image, "--log-level=loud"}, `--log-level is "loud"`},
 		{"log format", []string{image, "--log-format=xml"}, `--log-format is "xml"`},
+		{"unknown feature", []string{image, "--native-features=ContainerRestartRules,Rules"}, `--native-features: "Rules" is unknown`},
+		{"feature without another", []string{image, "--native-features=RestartAllContainersOnContainerExits"}, "without ContainerRestartRules"},
+		{"workload kind", []string{image, "--pod-templates=trainings=spec.template"}, "group/version/resource=path"},
 		{"arguments", []string{image, "now"}, "unknown command"},
 		{"no certificate", []string{image, "--cert-dir=" + t.TempDir()}, "load the serving certificate"},
 	} {
@@ -41,6 +44,8 @@ func TestServeDefaults(t *testing.T) {
 		"health-probe-bind-address": ":8081",
 		"share-process-namespace":   "true",
 		"shutdown-delay":            "5s",
+		"native-features":           "[]",
+		"pod-templates":             "[]",
 	} {
 		require.Equal(t, value, cmd.Flags().Lookup(flag).DefValue, flag)
 	}

@@ -35,6 +35,7 @@ import (
 	"restartrules.dev/e2e/cluster/build"
 	"restartrules.dev/pkg/admission"
 	"restartrules.dev/pkg/inject"
+	"restartrules.dev/pkg/workload"
 )
 
 // binariesEnv names a directory with kube-apiserver, etcd and kubectl to use instead of those that
@@ -82,6 +83,9 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, s.env.Stop()) }()
 
+	if err := installCRDs(); err != nil {
+		return 0, err
+	}
 	s.webhook = &webhook{certDir: filepath.Join(dir, "manifests", "overlays", "self-signed")}
 	if s.webhook.port, err = freePort(); err != nil {
 		return 0, err
@@ -257,7 +261,7 @@ func (w *webhook) start() error {
 	}
 	hook, err := admission.New(inject.Options{
 		Image: "localhost/restartrules/watcher:test", ImagePullPolicy: corev1.PullIfNotPresent, ShareProcessNamespace: true,
-	}, logr.Discard(), prometheus.NewRegistry())
+	}, workload.BuiltIn(), logr.Discard(), prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}

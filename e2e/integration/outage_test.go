@@ -10,13 +10,17 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// TestOutage stops the webhook: only Pods with rules can't be created then, and everything can be
-// deleted.
+// TestOutage stops the webhook: only Pods and workloads with rules can't be created or changed then,
+// and everything can be deleted.
 func TestOutage(t *testing.T) {
 	namespace := optedIn(t)
 	injected := newPod(namespace, withRules(42), withName("injected"))
 	injected.Finalizers = []string{"example.com/keep"}
 	injected = create(t, injected)
+	deployment := workloadKinds[0]
+	ruled := deployment.manifest(t, newPod(namespace, withRules(42)))
+	ruled["metadata"].(object)["finalizers"] = []any{"example.com/keep"}
+	mustKubectl(t, asJSON(t, ruled), "create", "-f", "-")
 	policyOnly := create(t, newPod(namespace, withPolicy("Never"), withName("policy-only")))
 
 	require.NoError(t, s.webhook.stop())
@@ -37,6 +41,19 @@ func TestOutage(t *testing.T) {
 	refused := newPod(namespace, withRules(42), withName("refused"))
 	err := s.client.Create(t.Context(), refused)
 	require.ErrorContains(t, err, `failed calling webhook "namespaces.restartrules.dev"`)
+
+	for _, k := range workloadKinds {
+		manifest := k.manifest(t, newPod(namespace))
+		manifest["metadata"].(object)["name"] = "plain"
+		mustKubectl(t, asJSON(t, manifest), "apply", "-f", "-")
+		mustKubectl(t, nil, "label", k.resource(t), "plain", "-n", namespace, "changed=true")
+	}
+	out, err := kubectl(nil, "set", "image", "deployment/web", "-n", namespace, "app=example.com/app:2")
+	require.Error(t, err)
+	require.Contains(t, out, `failed calling webhook "workloads.namespaces.restartrules.dev"`)
+	mustKubectl(t, nil, "scale", "deployment/web", "-n", namespace, "--replicas=0")
+	mustKubectl(t, nil, "delete", "deployment/web", "-n", namespace, "--wait=false")
+	mustKubectl(t, nil, "patch", "deployment/web", "-n", namespace, "--type=merge", "-p", `{"metadata":{"finalizers":null}}`)
 
 	change := client.RawPatch(types.MergePatchType,
 		[]byte(`{"metadata":{"labels":{"a":"b"},"annotations":{"a":"b"},"finalizers":null}}`))

@@ -10,9 +10,10 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/workload"
 )
 
-// outcome is what became of a Pod, and a label of restartrules_admissions_total.
+// outcome is what became of an object, and a label of restartrules_admissions_total.
 type outcome string
 
 const (
@@ -22,27 +23,29 @@ const (
 	outcomeInjected outcome = "injected"
 	// outcomePolicy: allowed with our changes; the kubelet does the rest, without a watcher.
 	outcomePolicy outcome = "policy"
+	// outcomeLifted: a workload, allowed with our changes to its Pod templates.
+	outcomeLifted outcome = "lifted"
 	// outcomeDenied: refused with field errors.
 	outcomeDenied outcome = "denied"
 	// outcomeError: we could not tell; the API server applies the failurePolicy.
 	outcomeError outcome = "error"
 )
 
-// operationUnknown is the label for requests whose operation we could not read or don't handle.
-const operationUnknown = "unknown"
+// unknownLabel is the label for requests whose kind or operation we could not read or don't handle.
+const unknownLabel = "unknown"
 
 type metrics struct {
 	admissions *prometheus.CounterVec
 	duration   prometheus.Histogram
 }
 
-func newMetrics(registry prometheus.Registerer) (*metrics, error) {
+func newMetrics(registry prometheus.Registerer, kinds []workload.Kind) (*metrics, error) {
 	m := &metrics{
 		admissions: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "restartrules_admissions_total",
-			Help: "Pods that the API server asked about, by operation and outcome. " +
+			Help: "Objects that the API server asked about, by resource, operation and outcome. " +
 				"What validation lets pass was counted at mutation and is not counted again.",
-		}, []string{"operation", "outcome"}),
+		}, []string{"resource", "operation", "outcome"}),
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "restartrules_admission_duration_seconds",
 			Help:    "Time from reading a request of the API server to having answered it.",
@@ -55,20 +58,28 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 		}
 	}
 	// A series that appears with its first increment hides that increment from rate().
-	for _, operation := range []string{string(admissionv1.Create), string(admissionv1.Update)} {
-		for _, o := range []outcome{outcomeUnchanged, outcomeInjected, outcomePolicy, outcomeDenied, outcomeError} {
-			m.admissions.WithLabelValues(operation, string(o))
-		}
+	m.begin("pods", outcomeInjected, outcomePolicy)
+	for _, k := range kinds {
+		m.begin(k.Resource, outcomeLifted)
 	}
 	return m, nil
 }
 
-func (m *metrics) count(operation admissionv1.Operation, o outcome) {
-	label := operationUnknown
+// begin has the series of a resource begin at zero.
+func (m *metrics) begin(resource string, changed ...outcome) {
+	for _, operation := range []admissionv1.Operation{admissionv1.Create, admissionv1.Update} {
+		for _, o := range append(changed, outcomeUnchanged, outcomeDenied, outcomeError) {
+			m.admissions.WithLabelValues(resource, string(operation), string(o))
+		}
+	}
+}
+
+func (m *metrics) count(resource string, operation admissionv1.Operation, o outcome) {
+	label := unknownLabel
 	if operation == admissionv1.Create || operation == admissionv1.Update {
 		label = string(operation)
 	}
-	m.admissions.WithLabelValues(label, string(o)).Inc()
+	m.admissions.WithLabelValues(resource, label, string(o)).Inc()
 }
 
 func (m *metrics) observe(d time.Duration) { m.duration.Observe(d.Seconds()) }

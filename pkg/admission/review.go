@@ -30,15 +30,17 @@ type review struct {
 
 // request is what we read of an AdmissionRequest.
 type request struct {
-	UID         types.UID               `json:"uid"`
-	Kind        metav1.GroupVersionKind `json:"kind"`
-	SubResource string                  `json:"subResource"`
-	Name        string                  `json:"name"`
-	Namespace   string                  `json:"namespace"`
-	Operation   admissionv1.Operation   `json:"operation"`
-	Object      json.RawMessage         `json:"object"`
-	OldObject   json.RawMessage         `json:"oldObject"`
-	DryRun      bool                    `json:"dryRun"`
+	UID types.UID `json:"uid"`
+	// Kind and Resource are those of the objects, whatever version was requested.
+	Kind        metav1.GroupVersionKind     `json:"kind"`
+	Resource    metav1.GroupVersionResource `json:"resource"`
+	SubResource string                      `json:"subResource"`
+	Name        string                      `json:"name"`
+	Namespace   string                      `json:"namespace"`
+	Operation   admissionv1.Operation       `json:"operation"`
+	Object      json.RawMessage             `json:"object"`
+	OldObject   json.RawMessage             `json:"oldObject"`
+	DryRun      bool                        `json:"dryRun"`
 }
 
 // httpError is a request that got no AdmissionReview for an answer.
@@ -51,7 +53,7 @@ func (e *httpError) Error() string { return e.message }
 
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// readReview reads a request for the review of a Pod. Every error is an *httpError. The review
+// readReview reads a request for a review. Every error is an *httpError. The review
 // holds no reference to anything that is read again.
 func readReview(w http.ResponseWriter, r *http.Request) (*request, error) {
 	if r.Method != http.MethodPost {
@@ -92,10 +94,6 @@ func readReview(w http.ResponseWriter, r *http.Request) (*request, error) {
 			review.Kind, review.APIVersion, admissionv1.SchemeGroupVersion)}
 	case request == nil || request.UID == "":
 		return nil, &httpError{http.StatusBadRequest, "the AdmissionReview has no request with a uid"}
-	case request.Kind != metav1.GroupVersionKind{Version: "v1", Kind: "Pod"}:
-		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf(
-			"the AdmissionReview is of a %s, expected a Pod of v1; check the rules of the webhook configuration",
-			request.Kind.Kind)}
 	default:
 		return request, nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -18,47 +19,83 @@ import (
 	"k8s.io/utils/ptr"
 
 	"restartrules.dev/pkg/inject"
+	"restartrules.dev/pkg/workload"
 )
 
 // Paths at which the webhook configurations find the handlers.
 const (
 	MutatePath   = "/mutate-pods"
 	ValidatePath = "/validate-pods"
+	// MutateWorkloadsPath is for all Pod templates but those that opt out themselves.
+	MutateWorkloadsPath = "/mutate-workloads"
+	// MutateLabelledWorkloadsPath is for Pod templates that opt in themselves, wherever they are.
+	MutateLabelledWorkloadsPath = "/mutate-workloads/labelled"
 )
+
+// pods is the resource of the first two.
+var pods = metav1.GroupVersionResource{Version: "v1", Resource: "pods"}
 
 // bodyTimeout bounds how long a request's body may take to arrive: the API server has given up on
 // us by then (timeoutSeconds of the webhook configurations).
 const bodyTimeout = 10 * time.Second
 
-// Webhook decides about Pods. It has no side effects, so a dry run is a request like any other.
+// Webhook decides about Pods and workloads. It has no side effects, so a dry run is a request like any other.
 // It may be used by any number of goroutines.
 type Webhook struct {
 	options inject.Options
+	kinds   map[metav1.GroupVersionResource]workload.Kind
 	log     logr.Logger
 	metrics *metrics
 }
 
-// New returns a Webhook that injects with options, writes one line to log for each Pod that it
-// changes or refuses, and counts in registry. It fails if registry has our metrics already.
-func New(options inject.Options, log logr.Logger, registry prometheus.Registerer) (*Webhook, error) {
-	metrics, err := newMetrics(registry)
+// New returns a Webhook that injects with options, knows workloads of these kinds (of two of the same
+// resource the last), writes one line to log for each object that it changes or refuses, and counts
+// in registry. It fails if registry has our metrics already.
+func New(options inject.Options, kinds []workload.Kind, log logr.Logger, registry prometheus.Registerer) (*Webhook, error) {
+	metrics, err := newMetrics(registry, kinds)
 	if err != nil {
 		return nil, err
 	}
-	return &Webhook{options: options, log: log, metrics: metrics}, nil
+	h := &Webhook{options: options, kinds: map[metav1.GroupVersionResource]workload.Kind{}, log: log, metrics: metrics}
+	for _, k := range kinds {
+		h.kinds[metav1.GroupVersionResource{Group: k.Group, Version: k.Version, Resource: k.Resource}] = k
+	}
+	return h, nil
 }
 
 // Handlers returns the handlers by path.
 //
-// Both answer an AdmissionReview of admission.k8s.io/v1 for a Pod, with status 200 whatever the
-// decision. A request that is no such review gets 400, 405, 413 or 415 with one line of text.
-// A Pod is refused as the API server would refuse it: status 422, reason Invalid, the same text,
+// All answer an AdmissionReview of admission.k8s.io/v1 for a Pod or a workload, with status 200
+// whatever the decision. A request that is no such review gets 400, 405, 413 or 415 with one line of
+// text. An object is refused as the API server would refuse it: status 422, reason Invalid, the same text,
 // one cause for each field.
 func (h *Webhook) Handlers() map[string]http.Handler {
 	return map[string]http.Handler{
-		MutatePath:   h.handler(h.mutate),
-		ValidatePath: h.handler(h.validate),
+		MutatePath:                  h.handler(h.isPod, h.mutatePod),
+		ValidatePath:                h.handler(h.isPod, h.validate),
+		MutateWorkloadsPath:         h.handler(h.isWorkload, h.mutateWorkload),
+		MutateLabelledWorkloadsPath: h.handler(h.isWorkload, h.mutateLabelledWorkload),
 	}
+}
+
+func (h *Webhook) isPod(req *request) error {
+	if req.Resource != pods {
+		return h.misdirected(req, "Pods")
+	}
+	return nil
+}
+
+func (h *Webhook) isWorkload(req *request) error {
+	if _, ok := h.kinds[req.Resource]; !ok {
+		return h.misdirected(req, "a workload kind that this webhook knows, built in or by --pod-templates")
+	}
+	return nil
+}
+
+func (h *Webhook) misdirected(req *request, expected string) error {
+	return &httpError{http.StatusBadRequest, fmt.Sprintf(
+		"the AdmissionReview is of %s, expected %s; check the rules of the webhook configuration",
+		strings.TrimPrefix(req.Resource.Group+"/"+req.Resource.Version+"/"+req.Resource.Resource, "/"), expected)}
 }
 
 // decision is the answer to one request.
@@ -71,14 +108,15 @@ type decision struct {
 	err error
 }
 
-func (h *Webhook) handler(decide func(*request) decision) http.Handler {
+// handler answers requests that the check lets pass; its errors are *httpErrors.
+func (h *Webhook) handler(check func(*request) error, decide func(*request) decision) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		operation := admissionv1.Operation(operationUnknown)
+		resource, operation := unknownLabel, admissionv1.Operation(unknownLabel)
 		defer func() {
 			if p := recover(); p != nil {
 				h.log.Error(fmt.Errorf("panic: %v", p), "bug in the webhook", "stack", string(debug.Stack()))
-				h.metrics.count(operation, outcomeError)
+				h.metrics.count(resource, operation, outcomeError)
 				http.Error(w, "the webhook failed on this request; its log says more", http.StatusInternalServerError)
 			}
 			h.metrics.observe(time.Since(start))
@@ -87,8 +125,11 @@ func (h *Webhook) handler(decide func(*request) decision) http.Handler {
 		// Not every ResponseWriter has a deadline; without one the connection's own limits hold.
 		_ = http.NewResponseController(w).SetReadDeadline(start.Add(bodyTimeout))
 		req, err := readReview(w, r)
+		if err == nil {
+			err = check(req)
+		}
 		if err != nil {
-			h.metrics.count(operation, outcomeError)
+			h.metrics.count(resource, operation, outcomeError)
 			h.log.V(1).Info("bad request", "error", err.Error(), "remote", r.RemoteAddr)
 			code := http.StatusBadRequest
 			if bad := (*httpError)(nil); errors.As(err, &bad) {
@@ -98,11 +139,11 @@ func (h *Webhook) handler(decide func(*request) decision) http.Handler {
 			return
 		}
 
-		operation = req.Operation
+		resource, operation = req.Resource.Resource, req.Operation
 		d := decide(req)
 		d.response.UID = req.UID
 		if d.counted {
-			h.metrics.count(operation, d.outcome)
+			h.metrics.count(resource, operation, d.outcome)
 		}
 		h.logDecision(req, d)
 		if err := writeReview(w, d.response); err != nil {
@@ -111,8 +152,37 @@ func (h *Webhook) handler(decide func(*request) decision) http.Handler {
 	})
 }
 
-func (h *Webhook) mutate(req *request) decision {
-	result, err := h.inject(req)
+func (h *Webhook) mutatePod(req *request) decision {
+	return mutate(req, func(patch []byte) outcome { return outcomeOf(req.Object, patch) },
+		func() (inject.Result, error) { return inject.Create(req.Object, h.options) },
+		func() (inject.Result, error) { return inject.Update(req.Object, req.OldObject, h.options) })
+}
+
+func (h *Webhook) mutateWorkload(req *request) decision {
+	return h.mutateTemplates(req, h.kinds[req.Resource])
+}
+
+func (h *Webhook) mutateLabelledWorkload(req *request) decision {
+	return h.mutateTemplates(req, h.kinds[req.Resource].Labelled())
+}
+
+func (h *Webhook) mutateTemplates(req *request, k workload.Kind) decision {
+	return mutate(req, func([]byte) outcome { return outcomeLifted },
+		func() (inject.Result, error) { return workload.Create(req.Object, k, h.options) },
+		func() (inject.Result, error) { return workload.Update(req.Object, req.OldObject, k, h.options) })
+}
+
+// mutate answers with what create or update, whichever was requested, make of the object.
+func mutate(req *request, outcomeOf func(patch []byte) outcome, create, update func() (inject.Result, error)) decision {
+	var result inject.Result
+	var err error
+	switch {
+	case req.SubResource != "":
+	case req.Operation == admissionv1.Create:
+		result, err = create()
+	case req.Operation == admissionv1.Update:
+		result, err = update()
+	}
 	switch {
 	case err != nil:
 		return failed(err)
@@ -129,20 +199,7 @@ func (h *Webhook) mutate(req *request) decision {
 		Patch:     patch,
 		PatchType: ptr.To(admissionv1.PatchTypeJSONPatch),
 		Warnings:  result.Warnings,
-	}, outcomeOf(req.Object, patch))
-}
-
-func (h *Webhook) inject(req *request) (inject.Result, error) {
-	switch {
-	case req.SubResource != "":
-		return inject.Result{}, nil
-	case req.Operation == admissionv1.Create:
-		return inject.Create(req.Object, h.options)
-	case req.Operation == admissionv1.Update:
-		return inject.Update(req.Object, req.OldObject, h.options)
-	default:
-		return inject.Result{}, nil
-	}
+	}, outcomeOf(patch))
 }
 
 func (h *Webhook) validate(req *request) decision {
@@ -171,7 +228,7 @@ func allowed(response *admissionv1.AdmissionResponse, o outcome) decision {
 
 func denied(req *request, errs field.ErrorList, warnings []string) decision {
 	name, _ := req.names()
-	status := apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, name, errs).Status()
+	status := apierrors.NewInvalid(schema.GroupKind{Group: req.Kind.Group, Kind: req.Kind.Kind}, name, errs).Status()
 	return decision{
 		response: &admissionv1.AdmissionResponse{Result: &status, Warnings: warnings},
 		outcome:  outcomeDenied,
@@ -179,7 +236,7 @@ func denied(req *request, errs field.ErrorList, warnings []string) decision {
 	}
 }
 
-// failed refuses a Pod that we could not make out. The API server has validated what it sends, so
+// failed refuses an object that we could not make out. The API server has validated what it sends, so
 // this is a bug of ours or of another webhook.
 func failed(err error) decision {
 	status := apierrors.NewInternalError(err).Status()
@@ -191,7 +248,7 @@ func failed(err error) decision {
 	}
 }
 
-// names returns the Pod's name and generateName; of the two, the API server has put only the name
+// names returns the object's name and generateName; of the two, the API server has put only the name
 // into the request.
 func (r *request) names() (name, generateName string) {
 	if r.Name != "" {
@@ -215,14 +272,14 @@ func (h *Webhook) logDecision(req *request, d decision) {
 	}
 	name, generateName := req.names()
 	log := h.log.WithValues("namespace", req.Namespace, "name", name, "generateName", generateName,
-		"uid", req.UID, "operation", req.Operation, "dryRun", req.DryRun)
+		"kind", req.Kind.Kind, "uid", req.UID, "operation", req.Operation, "dryRun", req.DryRun)
 	switch d.outcome {
 	case outcomeDenied:
-		log.Info("Pod denied", "causes", len(causes(d.response.Result)))
+		log.Info("denied", "causes", len(causes(d.response.Result)))
 	case outcomeError:
-		log.Error(d.err, "Pod denied: could not decide")
+		log.Error(d.err, "denied: could not decide")
 	default:
-		log.Info("Pod changed", "outcome", d.outcome)
+		log.Info("changed", "outcome", d.outcome)
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"restartrules.dev/pkg/inject"
+	"restartrules.dev/pkg/workload"
 )
 
 var testOptions = inject.Options{
@@ -37,7 +38,7 @@ var testOptions = inject.Options{
 func newTestWebhook(t testing.TB) (*Webhook, *bytes.Buffer) {
 	t.Helper()
 	var log bytes.Buffer
-	hook, err := New(testOptions, logr.FromSlogHandler(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry())
+	hook, err := New(testOptions, workload.BuiltIn(), logr.FromSlogHandler(slog.NewJSONHandler(&log, nil)), prometheus.NewRegistry())
 	require.NoError(t, err)
 	return hook, &log
 }
@@ -111,10 +112,10 @@ func encodeJSON(t testing.TB, v any) []byte {
 }
 
 // counted returns the value of restartrules_admissions_total.
-func (h *Webhook) counted(t testing.TB, operation, outcome string) int {
+func (h *Webhook) counted(t testing.TB, resource, operation, outcome string) int {
 	t.Helper()
 	var metric dto.Metric
-	require.NoError(t, h.metrics.admissions.WithLabelValues(operation, outcome).Write(&metric))
+	require.NoError(t, h.metrics.admissions.WithLabelValues(resource, operation, outcome).Write(&metric))
 	return int(metric.GetCounter().GetValue())
 }
 
@@ -169,7 +170,7 @@ func TestMutate(t *testing.T) {
 			response := ask(t, hook.Handlers()[MutatePath], create(t, test.pod))
 			require.True(t, response.Allowed)
 			require.Nil(t, response.Result)
-			require.Equal(t, 1, hook.counted(t, "CREATE", string(test.outcome)))
+			require.Equal(t, 1, hook.counted(t, "pods", "CREATE", string(test.outcome)))
 			if test.outcome == outcomeUnchanged {
 				require.Nil(t, response.Patch)
 				require.Nil(t, response.PatchType)
@@ -205,7 +206,7 @@ func TestMutateDenies(t *testing.T) {
 		Message: "Required value: must specify restartPolicy when restart rules are used",
 		Field:   "spec.containers[0].restartPolicy",
 	}}, response.Result.Details.Causes)
-	require.Equal(t, 1, hook.counted(t, "CREATE", "denied"))
+	require.Equal(t, 1, hook.counted(t, "pods", "CREATE", "denied"))
 	require.Contains(t, log.String(), `"generateName":"train-"`)
 	require.Equal(t, 1, strings.Count(log.String(), "\n"))
 }
@@ -229,7 +230,7 @@ func TestUpdateOfInjectedPodIsRepaired(t *testing.T) {
 	response := ask(t, handler, review)
 	require.True(t, response.Allowed)
 	require.JSONEq(t, string(injected), string(applyPatch(t, review.Request.Object.Raw, response.Patch)))
-	require.Equal(t, 1, hook.counted(t, "UPDATE", "injected"))
+	require.Equal(t, 1, hook.counted(t, "pods", "UPDATE", "injected"))
 }
 
 func TestValidate(t *testing.T) {
@@ -243,7 +244,7 @@ func TestValidate(t *testing.T) {
 	review.Request.Object.Raw = injected
 	require.True(t, ask(t, handlers[ValidatePath], review).Allowed)
 	require.Empty(t, log.String())
-	require.Equal(t, 0, hook.counted(t, "CREATE", "unchanged"),
+	require.Equal(t, 0, hook.counted(t, "pods", "CREATE", "unchanged"),
 		"counted at mutation")
 
 	// Another webhook took the shim from the container's command.
@@ -259,7 +260,8 @@ func TestValidate(t *testing.T) {
 
 func TestWhatIsNoneOfOurs(t *testing.T) {
 	hook, _ := newTestWebhook(t)
-	for path, handler := range hook.Handlers() {
+	for _, path := range []string{MutatePath, ValidatePath} {
+		handler := hook.Handlers()[path]
 		for name, change := range map[string]func(*admissionv1.AdmissionRequest){
 			"delete":      func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Delete; r.Object.Raw = nil },
 			"connect":     func(r *admissionv1.AdmissionRequest) { r.Operation = admissionv1.Connect },
@@ -278,7 +280,8 @@ func TestWhatIsNoneOfOurs(t *testing.T) {
 
 func TestObjectThatIsNoPod(t *testing.T) {
 	hook, log := newTestWebhook(t)
-	for path, handler := range hook.Handlers() {
+	for _, path := range []string{MutatePath, ValidatePath} {
+		handler := hook.Handlers()[path]
 		t.Run(path, func(t *testing.T) {
 			review := create(t, rulesPod())
 			review.Request.Object.Raw = []byte(`{"spec":{"containers":"none"}}`)
@@ -289,7 +292,7 @@ func TestObjectThatIsNoPod(t *testing.T) {
 			require.Contains(t, log.String(), `"level":"ERROR"`)
 		})
 	}
-	require.Equal(t, 2, hook.counted(t, "CREATE", "error"))
+	require.Equal(t, 2, hook.counted(t, "pods", "CREATE", "error"))
 }
 
 func TestRequestsThatAreNoReview(t *testing.T) {
@@ -318,8 +321,10 @@ func TestRequestsThatAreNoReview(t *testing.T) {
 			body: review(func(r *admissionv1.AdmissionReview) { r.Request = nil })},
 		{name: "no uid", code: http.StatusBadRequest,
 			body: review(func(r *admissionv1.AdmissionReview) { r.Request.UID = "" })},
-		{name: "a Job", code: http.StatusBadRequest, says: "Job",
-			body: review(func(r *admissionv1.AdmissionReview) { r.Request.Kind.Kind = "Job" })},
+		{name: "a Job", code: http.StatusBadRequest, says: "batch/v1/jobs, expected Pods",
+			body: review(func(r *admissionv1.AdmissionReview) {
+				r.Request.Resource = metav1.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+			})},
 		{name: "too large", code: http.StatusRequestEntityTooLarge,
 			body: `{"pad":"` + strings.Repeat("x", maxBody) + `"}`},
 		{name: "body breaks off", change: func(r *http.Request) { r.Body = io.NopCloser(brokenReader{}) },
@@ -335,7 +340,7 @@ func TestRequestsThatAreNoReview(t *testing.T) {
 			hook.Handlers()[MutatePath].ServeHTTP(recorder, request)
 			require.Equal(t, test.code, recorder.Code, recorder.Body)
 			require.Contains(t, recorder.Body.String(), test.says)
-			require.Equal(t, 1, hook.counted(t, "unknown", "error"))
+			require.Equal(t, 1, hook.counted(t, "unknown", "unknown", "error"))
 		})
 	}
 }
@@ -348,29 +353,30 @@ func TestPanicIsAnError(t *testing.T) {
 	hook, log := newTestWebhook(t)
 	recorder := httptest.NewRecorder()
 	body := bytes.NewReader(encodeJSON(t, create(t, rulesPod())))
-	hook.handler(func(*request) decision { panic("oops") }).ServeHTTP(recorder, post(body))
+	hook.handler(hook.isPod, func(*request) decision { panic("oops") }).ServeHTTP(recorder, post(body))
 	require.Equal(t, http.StatusInternalServerError, recorder.Code)
 	require.NotContains(t, recorder.Body.String(), "oops")
 	require.Contains(t, log.String(), "oops")
-	require.Equal(t, 1, hook.counted(t, "CREATE", "error"))
+	require.Equal(t, 1, hook.counted(t, "pods", "CREATE", "error"))
 }
 
 func TestMetricsAreRegisteredOnce(t *testing.T) {
 	registry := prometheus.NewRegistry()
-	_, err := New(testOptions, logr.Discard(), registry)
+	_, err := New(testOptions, workload.BuiltIn(), logr.Discard(), registry)
 	require.NoError(t, err)
-	_, err = New(testOptions, logr.Discard(), registry)
+	_, err = New(testOptions, workload.BuiltIn(), logr.Discard(), registry)
 	require.ErrorContains(t, err, "register metrics")
 }
 
 func FuzzHandlers(f *testing.F) {
-	hook, err := New(testOptions, logr.Discard(), prometheus.NewRegistry())
+	hook, err := New(testOptions, workload.BuiltIn(), logr.Discard(), prometheus.NewRegistry())
 	require.NoError(f, err)
 	update := create(f, rulesPod())
 	update.Request.Operation = admissionv1.Update
 	update.Request.OldObject = update.Request.Object
 	for _, review := range []*admissionv1.AdmissionReview{
 		create(f, plainPod()), create(f, rulesPod()), create(f, policyPod()), create(f, invalidPod()), update,
+		deployment(f, plainPod()), deployment(f, rulesPod()), updatedDeployment(f),
 	} {
 		f.Add(encodeJSON(f, review))
 	}
@@ -395,7 +401,7 @@ func FuzzHandlers(f *testing.F) {
 func BenchmarkMutate(b *testing.B) {
 	for _, size := range []int{6_000, 60_000} {
 		b.Run(fmt.Sprintf("%dKB", size/1000), func(b *testing.B) {
-			hook, err := New(testOptions, logr.Discard(), prometheus.NewRegistry())
+			hook, err := New(testOptions, workload.BuiltIn(), logr.Discard(), prometheus.NewRegistry())
 			require.NoError(b, err)
 			handler := hook.Handlers()[MutatePath]
 			body := encodeJSON(b, create(b, podOfSize(b, size)))

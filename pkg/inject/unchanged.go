@@ -9,13 +9,13 @@ import (
 	jsonpatch "github.com/evanphx/json-patch/v5"
 )
 
-// keepUnchanged adds to the patch what makes an update that changes nothing a no-op. The API server
+// KeepUnchanged adds to the patch what makes an update that changes nothing a no-op. The API server
 // notes the time of the request in managedFields before it asks webhooks, and leaves that out again
 // if it finds nothing else changed; but it compares the entries one by one, by their order, which
 // depends on the times (apiserver pkg/endpoints/handlers/fieldmanager/equality.go,
 // IgnoreManagedFieldsTimestampsTransformer). So an unchanged manifest would be written once more
 // whenever the kubelet has written the status meanwhile.
-func keepUnchanged(ops []Op, object, oldObject []byte) ([]Op, error) {
+func KeepUnchanged(ops []Op, object, oldObject []byte) ([]Op, error) {
 	if len(ops) == 0 {
 		return ops, nil
 	}

@@ -42,7 +42,7 @@ func Update(object, oldObject []byte, _ Options) (Result, error) {
 	if len(u.errs) > 0 {
 		return Result{Errors: u.errs}, nil
 	}
-	ops, err := keepUnchanged(u.patch.ops, object, oldObject)
+	ops, err := KeepUnchanged(u.patch.ops, object, oldObject)
 	if err != nil {
 		return Result{}, err
 	}
