@@ -89,6 +89,10 @@ test-e2e: images ## The whole on a real kubelet.
 	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -timeout 10m ./e2e/cluster/node
 	go test -tags e2e -count=1 -v -parallel 6 -timeout 40m ./e2e/tests
 
+.PHONY: test-matrix
+test-matrix: images ## Every workload kind on Kubernetes 1.33, 1.34 and 1.35, and side by side with its own restart rules.
+	go test -tags e2e -count=1 -v -parallel 60 -timeout 40m ./e2e/matrix
+
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME, a duration or a number of runs like 10000x.
 	@for target in $$(grep -rhoE --include='*_test.go' 'func Fuzz[A-Za-z]+' pkg cmd | sed 's/func //' | sort -u); do \

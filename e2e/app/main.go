@@ -19,15 +19,9 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
-)
 
-// event is one line of the record.
-type event struct {
-	Event string `json:"event"` // start, connected, term, end
-	At    int64  `json:"at"`    // CLOCK_MONOTONIC in nanoseconds, the same in all containers of a node
-	PID   int    `json:"pid"`
-	Code  int    `json:"code,omitempty"`
-}
+	"restartrules.dev/e2e/record"
+)
 
 type app struct {
 	record *os.File
@@ -54,7 +48,7 @@ func main() {
 		}
 	}
 	starts := a.starts()
-	a.write(event{Event: "start", At: began})
+	a.write(record.Event{Event: "start", At: began})
 	code, err := strconv.Atoi(nth(*exits, starts))
 	run, errRun := time.ParseDuration(nth(*runs, starts))
 	if err = errors.Join(err, errRun); err != nil {
@@ -90,7 +84,7 @@ func main() {
 			if s == syscall.SIGUSR1 {
 				a.exit(*quit)
 			}
-			a.write(event{Event: "term", At: now()})
+			a.write(record.Event{Event: "term", At: now()})
 			if *onTerm >= 0 {
 				time.Sleep(*termDelay)
 				a.exit(*onTerm)
@@ -111,7 +105,7 @@ func (a app) starts() int {
 	return strings.Count(string(b), `"event":"start"`)
 }
 
-func (a app) write(e event) {
+func (a app) write(e record.Event) {
 	if a.record == nil {
 		return
 	}
@@ -126,7 +120,7 @@ func (a app) write(e event) {
 }
 
 func (a app) exit(code int) {
-	a.write(event{Event: "end", At: now(), Code: code})
+	a.write(record.Event{Event: "end", At: now(), Code: code})
 	os.Exit(code)
 }
 
@@ -135,7 +129,7 @@ func (a app) lose(peer string) {
 	for {
 		connection, err := net.Dial("tcp", peer)
 		if err == nil {
-			a.write(event{Event: "connected", At: now()})
+			a.write(record.Event{Event: "connected", At: now()})
 			_, _ = io.Copy(io.Discard, connection)
 			return
 		}

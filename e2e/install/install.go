@@ -13,6 +13,10 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
 	"restartrules.dev/e2e/cluster/node"
 )
 
@@ -44,7 +48,7 @@ func Open(ctx context.Context, root string, out io.Writer) (*Cluster, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &Cluster{Kubeconfig: local.Kubeconfig(), Kubectl: local.Kubectl(), Local: local, root: root}, nil
+		return At(local, root), nil
 	case "existing":
 		kubeconfig := os.Getenv("KUBECONFIG")
 		if kubeconfig == "" {
@@ -60,9 +64,13 @@ func Open(ctx context.Context, root string, out io.Writer) (*Cluster, error) {
 	}
 }
 
-// Install loads the images of bin/images, applies the manifests with a certificate made for them, and
-// waits until the webhook answers. It may run again at any time: that rolls out new images.
-func (c *Cluster) Install(ctx context.Context) error {
+// At gives a cluster from source that is up. root is the directory of the repository.
+func At(local *node.Cluster, root string) *Cluster {
+	return &Cluster{Kubeconfig: local.Kubeconfig(), Kubectl: local.Kubectl(), Local: local, root: root}
+}
+
+// LoadImages loads the images of bin/images, and does nothing else.
+func (c *Cluster) LoadImages(ctx context.Context) error {
 	archives, err := filepath.Glob(filepath.Join(c.root, "bin", "images", "*.tar"))
 	if err != nil || len(archives) == 0 {
 		return fmt.Errorf("no image archives in bin/images: make them with `make images`")
@@ -71,6 +79,37 @@ func (c *Cluster) Install(ctx context.Context) error {
 		if err := c.loadImage(ctx, archive); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// Client talks to the API server as fast as tests ask, and keeps quiet about warnings.
+func (c *Cluster) Client() (*kubernetes.Clientset, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	config.QPS, config.Burst = 100, 200
+	config.WarningHandler = rest.NoWarnings{}
+	return kubernetes.NewForConfig(config)
+}
+
+// RunKubectl runs kubectl as a user does, with stdin as its input.
+func (c *Cluster) RunKubectl(ctx context.Context, stdin string, args ...string) (stdout, stderr string, err error) {
+	cmd := exec.CommandContext(ctx, c.Kubectl, args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig)
+	cmd.Stdin = strings.NewReader(stdin)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	return out.String(), errs.String(), err
+}
+
+// Install loads the images of bin/images, applies the manifests with a certificate made for them, and
+// waits until the webhook answers. It may run again at any time: that rolls out new images.
+func (c *Cluster) Install(ctx context.Context) error {
+	if err := c.LoadImages(ctx); err != nil {
+		return err
 	}
 	if err := c.run(ctx, "go", "run", "./certs"); err != nil {
 		return err

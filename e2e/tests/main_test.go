@@ -5,13 +5,10 @@
 package tests
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"strings"
 	"testing"
 	"time"
 
@@ -20,8 +17,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"restartrules.dev/e2e/install"
 	"restartrules.dev/pkg/api"
@@ -59,13 +54,8 @@ func setUp(ctx context.Context) error {
 	if err := cluster.Install(ctx); err != nil {
 		return err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", cluster.Kubeconfig)
-	if err != nil {
-		return err
-	}
-	config.QPS, config.Burst = 100, 200
-	config.WarningHandler = rest.NoWarnings{} // the tests ask for them where they matter
-	if client, err = kubernetes.NewForConfig(config); err != nil {
+	// The tests ask for warnings where they matter.
+	if client, err = cluster.Client(); err != nil {
 		return err
 	}
 	for _, namespace := range []*corev1.Namespace{
@@ -105,13 +95,7 @@ func kubectl(t *testing.T, stdin string, args ...string) (stdout, stderr string,
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, cluster.Kubectl, args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig)
-	cmd.Stdin = strings.NewReader(stdin)
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
-	return out.String(), errs.String(), err
+	return cluster.RunKubectl(ctx, stdin, args...)
 }
 
 // patience is how long a Pod may take for anything that it should do at once: the machine may be busy.

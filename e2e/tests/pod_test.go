@@ -3,11 +3,9 @@
 package tests
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 
+	"restartrules.dev/e2e/record"
 	"restartrules.dev/pkg/api"
 )
 
@@ -23,13 +22,8 @@ import (
 // read when the Pod is gone.
 const records = "/tmp/restartrules-e2e"
 
-// event is a line of the application's record, see e2e/app.
-type event struct {
-	Event string
-	At    int64
-	PID   int
-	Code  int
-}
+// event is a line of the application's record.
+type event = record.Event
 
 // builder makes the Pod of a test.
 type builder struct{ corev1.Pod }
@@ -152,27 +146,13 @@ func (p *runningPod) events(container string) []event {
 	if err != nil {
 		return nil // not started yet
 	}
-	var events []event
-	for line := range strings.Lines(b) {
-		if !strings.HasSuffix(line, "\n") {
-			break // being written
-		}
-		var e event
-		require.NoError(p.t, json.Unmarshal([]byte(line), &e), line)
-		events = append(events, e)
-	}
+	events, err := record.Parse(b)
+	require.NoError(p.t, err)
 	return events
 }
 
 // starts are the starts in a record.
-func starts(events []event) (n int) {
-	for _, e := range events {
-		if e.Event == "start" {
-			n++
-		}
-	}
-	return n
-}
+func starts(events []event) int { return record.Starts(events) }
 
 func (p *runningPod) waitStarts(container string, n int) {
 	p.t.Helper()

@@ -38,6 +38,7 @@ func (c *Cluster) startAPIServer() error {
 func (c *Cluster) startControllerManager() error {
 	return c.startKubernetes("kube-controller-manager",
 		"--kubeconfig="+c.Kubeconfig(),
+		"--use-service-account-credentials=true", // each controller under its own name, as usual
 		"--service-account-private-key-file="+c.path("pki/service-account.key"),
 		"--root-ca-file="+c.path("pki/ca.crt"),
 		"--cluster-signing-cert-file="+c.path("pki/ca.crt"), "--cluster-signing-key-file="+c.path("pki/ca.key"),
