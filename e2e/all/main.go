@@ -29,11 +29,13 @@ var parts = []part{
 	{name: "lint", commands: [][]string{{"make", "lint"}}},
 	{name: "unit tests", commands: [][]string{{"make", "test-unit", "TESTFLAGS=-v"}}},
 	{name: "unit tests under the race detector", commands: [][]string{{"make", "test-race"}}, lacks: lacksCompiler},
+	{name: "differential tests", commands: [][]string{{"make", "test-differential"}}},
 	{name: "integration tests", commands: [][]string{{"go", "run", "./e2e/cluster", "build"}, {"make", "test-integration"}}, lacks: lacksLinux},
 	// A number of runs: with a duration, go test fails on a busy machine when the time is up in the
 	// middle of a run ("context deadline exceeded").
-	{name: "fuzzing, 20,000 runs each", commands: [][]string{{"make", "fuzz", "FUZZTIME=20000x"}}},
+	{name: "fuzzing, 5,000 runs each", commands: [][]string{{"make", "fuzz", "FUZZTIME=5000x"}}},
 	{name: "end-to-end tests", commands: [][]string{{"make", "test-e2e"}}, lacks: lacksCluster},
+	{name: "versions and kinds, side by side", commands: [][]string{{"make", "test-matrix"}}, lacks: lacksCluster},
 }
 
 // leftOut are tests that are not compiled on this system: they are missing in parts that run.

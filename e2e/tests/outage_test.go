@@ -12,19 +12,34 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// TestAnOutageOfTheWebhook stops it: only the creation of Pods with rules has to wait.
+// TestAnOutageOfTheWebhook stops it: only the creation of Pods with rules, and what else brings rules, has to wait.
 func TestAnOutageOfTheWebhook(t *testing.T) {
 	p := newPod(t, "outage", true).rules(restartAtOnce(42)).create(t)
 	p.waitStarts("app", 1)
 	before := waitPod(t, enabled, p.name, "ready", isReady)
 	namespace := newNamespace(t, optedIn)
+	_, stderr, err := kubectl(t, deploymentWithRules, "apply", "-n", namespace, "-f", "-")
+	require.NoError(t, err, stderr)
+	replicas := func() int32 {
+		list, err := client.AppsV1().ReplicaSets(namespace).List(t.Context(), metav1.ListOptions{})
+		require.NoError(t, err)
+		if len(list.Items) != 1 {
+			return -1
+		}
+		return list.Items[0].Status.Replicas
+	}
+	eventually(t, "the Deployment has its Pod", func() bool { return replicas() == 1 })
 
 	withoutWebhookPods(t)
+
+	_, stderr, err = kubectl(t, "", "scale", "-n", namespace, "deployment/web", "--replicas=0")
+	require.NoError(t, err, stderr)
+	eventually(t, "its controller has scaled the ReplicaSet, which has rules", func() bool { return replicas() == 0 })
 
 	createIn(t, namespace, podWithoutRules())
 	waitPod(t, namespace, "app", "ready", isReady)
 
-	_, stderr, err := kubectl(t, podYAML("refused", nativeRules), "create", "-n", namespace, "-f", "-")
+	_, stderr, err = kubectl(t, podYAML("refused", nativeRules), "create", "-n", namespace, "-f", "-")
 	require.Error(t, err)
 	t.Logf("kubectl says: %s", stderr)
 	require.Contains(t, stderr, `failed calling webhook "namespaces.restartrules.dev"`)
@@ -46,6 +61,13 @@ func TestAnOutageOfTheWebhook(t *testing.T) {
 	require.Equal(t, "start end start", verbs(p.events("app")))
 	p.remove() // deletion works, too
 }
+
+// deploymentWithRules has native fields, which are lifted.
+const deploymentWithRules = `{"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
+	"selector": {"matchLabels": {"app": "web"}},
+	"template": {"metadata": {"labels": {"app": "web"}}, "spec": {"terminationGracePeriodSeconds": 1,
+		"containers": [{"name": "web", "image": "` + appImage + `", "command": ["/app"], "restartPolicy": "Never",
+			"restartPolicyRules": [{"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}]}]}}}}`
 
 // withoutWebhookPods scales the Deployment to 0 until the test is over.
 func withoutWebhookPods(t *testing.T) {
