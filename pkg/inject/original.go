@@ -34,7 +34,7 @@ func original(live *manifest.Pod, p *plan.Plan) (*manifest.Pod, error) {
 func originals(live []manifest.Container, p *plan.Plan) ([]manifest.Container, error) {
 	var list []manifest.Container
 	for _, c := range live {
-		if c.Name == api.WatcherContainer {
+		if c.Name == api.WatcherContainer && len(p.Wrapped()) > 0 {
 			continue
 		}
 		entry := p.Container(c.Name)
