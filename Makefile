@@ -117,4 +117,4 @@ bench: bench-quick ## What can be measured without a cluster (the e2e run prints
 bench-quick: build ## Under a minute, no cluster.
 	@ls -l bin/shim bin/watcher | awk '{printf "%-12s %8d bytes\n", $$NF, $$5}'
 	go test -run '^$$' -bench . -benchtime 500x ./pkg/supervise
-	go test -run '^$$' -bench . ./pkg/rules ./pkg/admission
+	go test -run '^$$' -bench . ./pkg/rules ./pkg/validation ./pkg/admission

@@ -75,7 +75,7 @@ func (o *explainOptions) run(cmd *cobra.Command) error {
 		if count(found, severityError) > 0 {
 			continue
 		}
-		more, err := s.explain(opts)
+		more, err := s.explain(opts, only)
 		if err != nil {
 			return err
 		}
@@ -101,8 +101,9 @@ func (o *explainOptions) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// explain explains the Pod or each Pod template of an object without errors.
-func (s *subject) explain(opts inject.Options) (list []explained, err error) {
+// explain explains the Pod or each Pod template of an object without errors. only are the exits that
+// were asked for.
+func (s *subject) explain(opts inject.Options, only map[string][]int) (list []explained, err error) {
 	_, pods, err := s.created(opts)
 	if err != nil {
 		return nil, err
@@ -119,6 +120,9 @@ func (s *subject) explain(opts inject.Options) (list []explained, err error) {
 		}
 		if compiled != nil {
 			list[i].Pod = explain.Explain(compiled)
+			if only != nil {
+				list[i].Phase = explain.Phase(compiled, only)
+			}
 		}
 	}
 	return list, nil

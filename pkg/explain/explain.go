@@ -25,6 +25,8 @@ type Pod struct {
 	Compiled corev1.RestartPolicy `json:"compiledRestartPolicy"`
 	// Why says why Compiled isn't Own; empty if it is.
 	Why string `json:"why,omitempty"`
+	// Phase is the Pod's phase after the exits that were asked for; empty if they don't tell.
+	Phase corev1.PodPhase `json:"phase,omitempty"`
 	// Containers are init containers, then regular ones, each in the order of the Pod.
 	Containers []Container `json:"containers"`
 }

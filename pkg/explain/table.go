@@ -37,6 +37,9 @@ func (p *Pod) WriteTable(w io.Writer) error {
 			fmt.Fprintf(w, "  %s restarts %s at most, whatever rules and policy say.\n", c.Name, times(*c.MaxRestarts))
 		}
 	}
+	if p.Phase != "" {
+		fmt.Fprintf(w, "  Then the Pod is %s, if its other containers go on.\n", p.Phase)
+	}
 	return nil
 }
 
