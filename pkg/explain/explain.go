@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -167,7 +166,7 @@ func (c *container) steps(chain []rules.Decision, code int) (steps []Step) {
 			s.Text += ", " + times(limit.MaxRestarts)
 			if limit.Within > 0 {
 				s.Within = limit.Within.String()
-				s.Text += " in " + short(limit.Within)
+				s.Text += " in " + manifest.ShortDuration(limit.Within)
 			}
 		}
 		steps = append(steps, s)
@@ -253,19 +252,7 @@ func wait(b manifest.Backoff) string {
 		return "0s"
 	}
 	if b.InitialDelay == b.MaxDelay {
-		return "0s, then " + short(b.InitialDelay)
+		return "0s, then " + manifest.ShortDuration(b.InitialDelay)
 	}
-	return fmt.Sprintf("0s, then %s, doubled up to %s", short(b.InitialDelay), short(b.MaxDelay))
-}
-
-// short is the duration without the zero minutes and seconds that Duration.String ends with.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
+	return fmt.Sprintf("0s, then %s, doubled up to %s", manifest.ShortDuration(b.InitialDelay), manifest.ShortDuration(b.MaxDelay))
 }

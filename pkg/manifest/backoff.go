@@ -24,11 +24,11 @@ func (b Backoff) String() string {
 	if b.None {
 		return "none"
 	}
-	return short(b.InitialDelay) + "/" + short(b.MaxDelay) + "/" + short(b.ResetAfter)
+	return ShortDuration(b.InitialDelay) + "/" + ShortDuration(b.MaxDelay) + "/" + ShortDuration(b.ResetAfter)
 }
 
-// short is the duration without the zero minutes and seconds that Duration.String ends with.
-func short(d time.Duration) string {
+// ShortDuration is the duration without the zero minutes and seconds that Duration.String ends with.
+func ShortDuration(d time.Duration) string {
 	s := d.String()
 	if strings.HasSuffix(s, "m0s") {
 		s = strings.TrimSuffix(s, "0s")
