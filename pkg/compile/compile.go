@@ -6,6 +6,7 @@ package compile
 import (
 	corev1 "k8s.io/api/core/v1"
 
+	"restartrules.dev/pkg/exitcodes"
 	"restartrules.dev/pkg/exittable"
 	"restartrules.dev/pkg/rules"
 )
@@ -116,9 +117,11 @@ func restarts(d rules.Decision) bool {
 
 // ends are the exit codes after which the container may end for good where the kubelet, under the
 // policy, would restart it.
-func (c *container) ends(policy corev1.RestartPolicy) (ends codes) {
-	for code := range ends {
-		ends[code] = c.mayEnd(code) && kubeletRestarts(policy, c.Kind, code)
+func (c *container) ends(policy corev1.RestartPolicy) (ends exitcodes.Set) {
+	for code := range exitcodes.Count {
+		if c.mayEnd(code) && kubeletRestarts(policy, c.Kind, code) {
+			ends.Add(code)
+		}
 	}
 	return ends
 }
@@ -130,16 +133,18 @@ func (c *container) mayEnd(code int) bool {
 
 // beyond are the exit codes after which the container may restart where the kubelet, under the
 // policy, would not restart it, or must not.
-func (c *container) beyond(policy corev1.RestartPolicy) (beyond codes) {
-	for code := range beyond {
-		beyond[code] = restarts(c.outcomes.After(code)[0]) && (c.InPlace || !kubeletRestarts(policy, c.Kind, code))
+func (c *container) beyond(policy corev1.RestartPolicy) (beyond exitcodes.Set) {
+	for code := range exitcodes.Count {
+		if restarts(c.outcomes.After(code)[0]) && (c.InPlace || !kubeletRestarts(policy, c.Kind, code)) {
+			beyond.Add(code)
+		}
 	}
 	return beyond
 }
 
 // table is what the shim does if the kubelet follows the policy. natively are the codes that native
 // rules of the container act on.
-func (c *container) table(policy corev1.RestartPolicy, natively codes) (*exittable.Table, *exittable.Total) {
+func (c *container) table(policy corev1.RestartPolicy, natively exitcodes.Set) (*exittable.Table, *exittable.Total) {
 	end := exittable.Step{Action: exittable.End, Rule: exittable.Policy}
 	linger := exittable.Step{Action: exittable.Linger, Rule: exittable.Policy}
 	ends := c.ends(policy)
@@ -148,13 +153,13 @@ func (c *container) table(policy corev1.RestartPolicy, natively codes) (*exittab
 		for _, d := range c.outcomes.After(code) {
 			step := end
 			switch {
-			case d.Action == rules.RestartAll && natively[code]:
+			case d.Action == rules.RestartAll && natively.Has(code):
 			case restarts(d) && (c.InPlace || !kubeletRestarts(policy, c.Kind, code)):
 				step = exittable.Step{Action: exittable.Restart, Rule: int16(d.Rule)}
 				if l := c.Limit(d.Rule); d.Action == rules.Restart && l.MaxRestarts > 0 {
 					step.Max, step.Within = l.MaxRestarts, l.Within
 				}
-			case !restarts(d) && ends[code]:
+			case !restarts(d) && ends.Has(code):
 				step = linger
 			}
 			table[code] = append(table[code], step)
@@ -164,7 +169,7 @@ func (c *container) table(policy corev1.RestartPolicy, natively codes) (*exittab
 		return table, nil
 	}
 	total := &exittable.Total{Max: *c.MaxRestarts}
-	if ends != (codes{}) {
+	if ends != (exitcodes.Set{}) {
 		total.Then = exittable.Linger
 	}
 	return table, total

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"restartrules.dev/pkg/exitcodes"
 	"restartrules.dev/pkg/rules"
 )
 
@@ -30,7 +31,7 @@ func best(podPolicy corev1.RestartPolicy, containers []*container) corev1.Restar
 		}
 		wrapped := 0
 		for _, c := range containers {
-			if !c.beyond(p).empty() {
+			if !c.beyond(p).Empty() {
 				wrapped++
 			}
 		}
@@ -45,7 +46,7 @@ func best(podPolicy corev1.RestartPolicy, containers []*container) corev1.Restar
 // the policy; if not, which container and code are the first.
 func fits(policy corev1.RestartPolicy, containers []*container) (c *container, code int, ok bool) {
 	for _, c := range containers {
-		if code := c.ends(policy).first(); code >= 0 {
+		if code := c.ends(policy).First(); code >= 0 {
 			return c, code, false
 		}
 	}
@@ -58,14 +59,14 @@ func (c *container) emulated(policy corev1.RestartPolicy) Container {
 		result.Policy = c.Policy
 	}
 	beyond, lingers := c.beyond(policy), c.ends(policy)
-	if beyond.empty() && lingers.empty() {
+	if beyond.Empty() && lingers.Empty() {
 		return result
 	}
 	result.Wrapped = true
-	result.OnExit, result.Total = c.table(policy, codes{})
+	result.OnExit, result.Total = c.table(policy, exitcodes.Set{})
 	result.Lingers = lingers.String()
 	switch {
-	case beyond.empty():
+	case beyond.Empty():
 		result.Why = fmt.Sprintf("lingers after exit code %s, where the kubelet would restart it under the Pod's restartPolicy %s", lingers, policy)
 	case c.InPlace:
 		result.Why = "its restarts are counted or have a back-off of their own, so they are all in place"
@@ -83,7 +84,7 @@ func whyNotOwn(policy, podPolicy corev1.RestartPolicy, containers []*container) 
 		return fmt.Sprintf("container %q ends for good on exit code %d", c.Name, code)
 	}
 	for _, c := range containers {
-		if beyond := c.beyond(podPolicy); !beyond.empty() && c.beyond(policy).empty() {
+		if beyond := c.beyond(podPolicy); !beyond.Empty() && c.beyond(policy).Empty() {
 			return fmt.Sprintf("the kubelet then restarts container %q on exit code %s by itself", c.Name, beyond)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"restartrules.dev/pkg/exitcodes"
 	"restartrules.dev/pkg/rules"
 )
 
@@ -22,19 +23,21 @@ func (c *container) native(podPolicy corev1.RestartPolicy, features Features) Co
 		return Container{Why: "the kubelet does all of it by the container's native fields", Policy: c.Policy, Rules: c.Rules}
 	}
 	result := Container{Wrapped: true, Why: "its rules say what native fields can't"}
-	var all codes
+	var all exitcodes.Set
 	if features.RestartAll {
-		for code := range all {
-			all[code] = slices.ContainsFunc(c.outcomes.After(code), func(d rules.Decision) bool { return d.Action == rules.RestartAll })
+		for code := range exitcodes.Count {
+			if slices.ContainsFunc(c.outcomes.After(code), func(d rules.Decision) bool { return d.Action == rules.RestartAll }) {
+				all.Add(code)
+			}
 		}
 	}
 	policy := c.carrier(podPolicy)
 	result.OnExit, result.Total = c.table(policy, all)
-	if c.Kind == rules.Sidecar || policy != podPolicy || !all.empty() {
+	if c.Kind == rules.Sidecar || policy != podPolicy || !all.Empty() {
 		carried := corev1.ContainerRestartPolicy(policy)
 		result.Policy = &carried
 	}
-	if !all.empty() {
+	if !all.Empty() {
 		result.Rules = []corev1.ContainerRestartRule{restartAll(all)}
 	}
 	return result
@@ -67,21 +70,21 @@ func (c *container) carrier(podPolicy corev1.RestartPolicy) corev1.RestartPolicy
 		own = corev1.RestartPolicyOnFailure
 	}
 	for _, p := range [...]corev1.RestartPolicy{own, corev1.RestartPolicyOnFailure} {
-		if c.ends(p).empty() {
+		if c.ends(p).Empty() {
 			return p
 		}
 	}
 	return corev1.RestartPolicyNever
 }
 
-func restartAll(all codes) corev1.ContainerRestartRule {
+func restartAll(all exitcodes.Set) corev1.ContainerRestartRule {
 	on := &corev1.ContainerRestartRuleOnExitCodes{Operator: corev1.ContainerRestartRuleOnExitCodesOpIn}
-	for code := range all {
-		if all[code] {
+	for code := range exitcodes.Count {
+		if all.Has(code) {
 			on.Values = append(on.Values, int32(code))
 		}
 	}
-	if len(on.Values) == len(all) { // one more than Kubernetes allows
+	if all == exitcodes.All { // one more than Kubernetes allows
 		on.Operator, on.Values = corev1.ContainerRestartRuleOnExitCodesOpNotIn, nil
 	}
 	return corev1.ContainerRestartRule{Action: corev1.ContainerRestartRuleActionRestartAllContainers, ExitCodes: on}

@@ -4,6 +4,8 @@ import (
 	"math/bits"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/exitcodes"
 )
 
 // Outcomes are the decisions for every exit code, made in advance.
@@ -13,9 +15,6 @@ type Outcomes struct {
 	of [Codes]uint16
 }
 
-// set is a set of exit codes.
-type set [Codes / 64]uint64
-
 // maxRules bounds how many rules Outcomes looks at; Kubernetes allows 20.
 const maxRules = 64
 
@@ -24,7 +23,8 @@ func NewOutcomes(podPolicy corev1.RestartPolicy, c *Container) *Outcomes {
 	var matching [Codes]uint64 // a bit for each rule
 	if c.Policy != nil {
 		for i := range min(len(c.Rules), maxRules) {
-			for word, codes := range codesOf(&c.Rules[i]) {
+			codes, _ := exitcodes.MatchedBy(c.Rules[i].ExitCodes)
+			for word, codes := range codes {
 				for ; codes != 0; codes &= codes - 1 {
 					matching[word*64+bits.TrailingZeros64(codes)] |= 1 << i
 				}
@@ -75,28 +75,4 @@ func (c *Container) Limit(rule int) Limit {
 		return Limit{}
 	}
 	return c.Limits[rule]
-}
-
-// codesOf are the exit codes that the rule matches.
-func codesOf(rule *corev1.ContainerRestartRule) (codes set) {
-	on := rule.ExitCodes
-	if on == nil {
-		return codes
-	}
-	for _, v := range on.Values {
-		if v >= 0 && v < Codes {
-			codes[v/64] |= 1 << (v % 64)
-		}
-	}
-	switch on.Operator {
-	case corev1.ContainerRestartRuleOnExitCodesOpIn:
-		return codes
-	case corev1.ContainerRestartRuleOnExitCodesOpNotIn:
-		for i := range codes {
-			codes[i] = ^codes[i]
-		}
-		return codes
-	default:
-		return set{}
-	}
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/exitcodes"
 )
 
 // ActionTerminate ends the container for good although its policy would restart it. Kubernetes
@@ -35,7 +37,7 @@ const (
 )
 
 // Codes is how many exit codes a process can have: 0..255.
-const Codes = 256
+const Codes = exitcodes.Count
 
 // Container is what the decision needs to know of a container.
 type Container struct {

@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"restartrules.dev/pkg/exitcodes"
 	"restartrules.dev/pkg/manifest"
 	"restartrules.dev/pkg/rules"
 )
@@ -40,13 +41,13 @@ type doubter struct {
 	kind rules.Kind
 	Resolved
 	// byPolicy are the exit codes after which the policy restarts the container.
-	byPolicy exitCodes
+	byPolicy exitcodes.Set
 	// matches are the codes that each rule matches.
-	matches [maxRules]exitCodes
+	matches [maxRules]exitcodes.Set
 	// after are the codes that, where a rule does not match, restart the container without limit.
-	after [maxRules]exitCodes
+	after [maxRules]exitcodes.Set
 	// all are the codes that a rule with RestartAllContainers matches from each rule on.
-	all [maxRules]exitCodes
+	all [maxRules]exitcodes.Set
 	// text is the last warning, its first prefix bytes are the same for all.
 	text     []byte
 	prefix   int
@@ -61,23 +62,23 @@ func doubtsOf(warnings []string, name string, kind rules.Kind, r Resolved) []str
 	d := &doubter{name: name, kind: kind, Resolved: r, warnings: warnings}
 	switch *d.RestartPolicy {
 	case corev1.ContainerRestartPolicyAlways:
-		d.byPolicy = allCodes
+		d.byPolicy = exitcodes.All
 	case corev1.ContainerRestartPolicyOnFailure:
-		d.byPolicy = failures
+		d.byPolicy = exitcodes.Failures
 	}
 	for i := range d.RestartPolicyRules {
 		var others bool
-		d.matches[i], others = matchedBy(d.RestartPolicyRules[i].ExitCodes)
-		if others && !d.matches[i].empty() {
+		d.matches[i], others = exitcodes.MatchedBy(d.RestartPolicyRules[i].ExitCodes)
+		if others && !d.matches[i].Empty() {
 			d.warn(i, ": no process ends with ", d.impossible(i), "; exit codes are 0 to 255: leave it out")
 		}
 	}
 	d.lookAhead()
-	var before exitCodes // what earlier rules always decide
+	var before exitcodes.Set // what earlier rules always decide
 	for i := range d.RestartPolicyRules {
 		d.rule(i, before)
 		if !d.limited(i) {
-			before = before.with(d.matches[i])
+			before = before.With(d.matches[i])
 		}
 	}
 	return d.warnings
@@ -85,58 +86,58 @@ func doubtsOf(warnings []string, name string, kind rules.Kind, r Resolved) []str
 
 // lookAhead finds what would come after each rule, from the last to the first.
 func (d *doubter) lookAhead() {
-	var all exitCodes
+	var all exitcodes.Set
 	restarts := d.byPolicy
 	for i := len(d.RestartPolicyRules) - 1; i >= 0; i-- {
 		d.after[i], d.all[i] = restarts, all
 		switch {
 		case d.action(i) == corev1.ContainerRestartRuleActionRestartAllContainers:
-			all = all.with(d.matches[i])
-			restarts = restarts.without(d.matches[i])
+			all = all.With(d.matches[i])
+			restarts = restarts.Without(d.matches[i])
 		case d.action(i) != corev1.ContainerRestartRuleActionRestart:
-			restarts = restarts.without(d.matches[i])
+			restarts = restarts.Without(d.matches[i])
 		case !d.limited(i):
-			restarts = restarts.with(d.matches[i])
+			restarts = restarts.With(d.matches[i])
 		}
 	}
 }
 
 // rule looks at one rule, knowing what earlier ones decide.
-func (d *doubter) rule(i int, before exitCodes) {
+func (d *doubter) rule(i int, before exitcodes.Set) {
 	on, matches := d.RestartPolicyRules[i].ExitCodes, d.matches[i]
 	isAll := d.action(i) == corev1.ContainerRestartRuleActionRestartAllContainers
 	switch {
-	case len(on.Values) == 0 && matches.empty():
+	case len(on.Values) == 0 && matches.Empty():
 		d.warn(i, " never matches: its operator is In and it has no values; write exit codes, or leave the rule out")
 		return
-	case matches.empty():
+	case matches.Empty():
 		d.warn(i, " never matches: no process ends with ", d.impossible(i), "; write exit codes from 0 to 255, or leave the rule out")
 		return
 	}
 	// Whether an init container that succeeds is done is asked before its rules, but for
 	// RestartAllContainers; a rule before one of these may be there to keep it from 0.
-	if d.kind == rules.Init && !isAll && matches.hasZero() && !d.all[i].hasZero() {
-		matches = matches.without(exitCodes{1})
+	if d.kind == rules.Init && !isAll && matches.Has(0) && !d.all[i].Has(0) {
+		matches = matches.Without(exitcodes.Set{1})
 		if on.Operator == corev1.ContainerRestartRuleOnExitCodesOpIn {
-			if matches.empty() {
+			if matches.Empty() {
 				d.warn(i, " never matches: an init container that ends with 0 is done, and no rule is asked; leave the rule out")
 				return
 			}
 			d.warn(i, ": 0 has no effect, an init container that ends with it is done and no rule is asked; leave it out")
 		}
 	}
-	reach := matches.without(before)
+	reach := matches.Without(before)
 	switch {
-	case reach.empty():
+	case reach.Empty():
 		d.shadowed(i, matches)
-	case isAll && d.kind == rules.Init && reach.hasZero():
+	case isAll && d.kind == rules.Init && reach.Has(0):
 		d.warn(i, " restarts all containers also when this init container succeeds, for ever: except exit code 0")
 	case isAll:
 	case d.kind == rules.Sidecar:
-		if reach.without(d.all[i]) == reach {
+		if reach.Without(d.all[i]) == reach {
 			d.warn(i, " has no effect: a sidecar is always restarted; leave the rule out")
 		}
-	case d.action(i) != corev1.ContainerRestartRuleActionRestart || !reach.in(d.byPolicy) || !reach.in(d.after[i]):
+	case d.action(i) != corev1.ContainerRestartRuleActionRestart || !reach.In(d.byPolicy) || !reach.In(d.after[i]):
 	case d.limited(i):
 		d.warn(i, ": its maxRestarts has no effect, the restartPolicy ", string(*d.RestartPolicy), " goes on restarting; add a rule with action Terminate behind it, or use restartPolicy Never")
 	default:
@@ -145,9 +146,9 @@ func (d *doubter) rule(i int, before exitCodes) {
 }
 
 // shadowed says which earlier rule takes all that the rule matches.
-func (d *doubter) shadowed(i int, matches exitCodes) {
+func (d *doubter) shadowed(i int, matches exitcodes.Set) {
 	for j := range i {
-		if !d.limited(j) && matches.in(d.matches[j]) {
+		if !d.limited(j) && matches.In(d.matches[j]) {
 			d.warn(i, " never matches: restartPolicyRules[", strconv.Itoa(j), "] before it matches all its exit codes; move it up, or leave it out")
 			return
 		}
@@ -166,7 +167,7 @@ func (d *doubter) limited(i int) bool { return d.Limits != nil && d.Limits[i].Ma
 func (d *doubter) impossible(i int) string {
 	var list []string
 	for _, v := range d.RestartPolicyRules[i].ExitCodes.Values {
-		if possible(v) {
+		if exitcodes.Possible(v) {
 			continue
 		}
 		if len(list) == 3 {

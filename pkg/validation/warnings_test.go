@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
+	"restartrules.dev/pkg/exitcodes"
 	"restartrules.dev/pkg/manifest"
 	"restartrules.dev/pkg/rules"
 )
@@ -204,7 +205,7 @@ func TestWarningsAreShort(t *testing.T) {
 		c := random(r, kind)
 		for i := range c.RestartPolicyRules {
 			for j, v := range c.RestartPolicyRules[i].ExitCodes.Values {
-				if !possible(v) {
+				if !exitcodes.Possible(v) {
 					c.RestartPolicyRules[i].ExitCodes.Values[j] = -2147483648 // the longest number
 				}
 			}
@@ -227,30 +228,6 @@ func TestWarningsAreShort(t *testing.T) {
 	_, warnings, _ := Pod(p, nil, Options{})
 	for _, w := range warnings {
 		require.Less(t, len(w), 255, w)
-	}
-}
-
-func TestCodesOf(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
-	for range 2000 {
-		var values []int32
-		var want exitCodes
-		others := false
-		for range r.IntN(300) {
-			v := int32(r.IntN(256))
-			if r.IntN(300) == 0 {
-				v = []int32{-1, 256, -256, 1 << 30}[r.IntN(4)]
-			}
-			values = append(values, v)
-			if !possible(v) {
-				others = true
-				continue
-			}
-			want[v/64] |= 1 << (v % 64)
-		}
-		set, has := codesOf(values)
-		require.Equal(t, want, set, values)
-		require.Equal(t, others, has, values)
 	}
 }
 
