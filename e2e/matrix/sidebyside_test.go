@@ -106,7 +106,6 @@ func (c *testCluster) look(t *testing.T, s scenario, namespace, dir string) (out
 	o.ended = o.phase == s.phase && job != "goes on"
 	o.over = s.otherwise != "" && (o.phase == corev1.PodSucceeded || o.phase == corev1.PodFailed)
 	for name, starts := range s.starts {
-		// The record first: what the status says of an end is no older than it.
 		status := statusOf(pod, name)
 		events, err := readRecord(filepath.Join(dir, name))
 		if err != nil {
@@ -127,6 +126,10 @@ func (c *testCluster) look(t *testing.T, s scenario, namespace, dir string) (out
 		case state.Terminated != nil:
 			r.status = "ended " + strconv.Itoa(int(state.Terminated.ExitCode))
 			o.ended = o.ended && !runsOn && !(runs && s.phase == corev1.PodRunning)
+			// A status that is older than the record has another code, that of the start before.
+			if !runs && len(events) > 0 && int(state.Terminated.ExitCode) != events[len(events)-1].Code {
+				o.ended = false
+			}
 		case state.Waiting != nil:
 			r.status = "waits"
 			o.ended = o.ended && starts == 0
