@@ -1,93 +1,16 @@
 package inject
 
 import (
-	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
-	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
 	"restartrules.dev/pkg/api"
-	"restartrules.dev/pkg/manifest"
 )
-
-var testOptions = Options{Image: "example.com/restartrules:v1", ImagePullPolicy: corev1.PullIfNotPresent, ShareProcessNamespace: true}
-
-// apply applies a patch as the API server does.
-func apply(t *testing.T, object []byte, ops []Op) []byte {
-	t.Helper()
-	if len(ops) == 0 {
-		return object
-	}
-	text, err := json.Marshal(ops)
-	require.NoError(t, err)
-	patch, err := jsonpatch.DecodePatch(text)
-	require.NoError(t, err)
-	patched, err := patch.Apply(object)
-	require.NoError(t, err, "%s", text)
-	return patched
-}
-
-func object(t *testing.T, text string) []byte {
-	t.Helper()
-	data, err := yaml.YAMLToJSON([]byte(text))
-	require.NoError(t, err)
-	return data
-}
-
-// edit decodes an object, lets change have it, and encodes it again.
-func edit(t *testing.T, data []byte, change func(pod map[string]any)) []byte {
-	t.Helper()
-	var pod map[string]any
-	require.NoError(t, json.Unmarshal(data, &pod))
-	change(pod)
-	data, err := json.Marshal(pod)
-	require.NoError(t, err)
-	return data
-}
-
-func spec(pod map[string]any) map[string]any { return pod["spec"].(map[string]any) }
-
-func meta(pod map[string]any, field string) map[string]any {
-	return pod["metadata"].(map[string]any)[field].(map[string]any)
-}
-
-func container(pod map[string]any, list string, index int) map[string]any {
-	return spec(pod)[list].([]any)[index].(map[string]any)
-}
-
-// created is the Pod after Create, which must succeed.
-func created(t *testing.T, data []byte) []byte {
-	t.Helper()
-	result, err := Create(data, testOptions)
-	require.NoError(t, err)
-	require.Empty(t, result.Errors)
-	return apply(t, data, result.Patch)
-}
-
-// typed is the object as the API server understands it.
-func typed(t *testing.T, data []byte) *corev1.Pod {
-	t.Helper()
-	pod := new(corev1.Pod)
-	require.NoError(t, json.Unmarshal(data, pod))
-	return pod
-}
-
-const trainer = `
-metadata: {name: p}
-spec:
-  restartPolicy: Never
-  containers:
-  - {name: trainer, command: [/train], restartPolicy: Never, restartPolicyRules: [{action: Restart, exitCodes: {operator: In, values: [42]}}]}
-`
 
 func TestUnknownFieldsSurvive(t *testing.T) {
 	data := edit(t, object(t, trainer), func(pod map[string]any) {
@@ -244,64 +167,4 @@ func TestTruncate(t *testing.T) {
 	long := truncate("x" + strings.Repeat("é", maxWarning))
 	require.LessOrEqual(t, len(long), maxWarning)
 	require.True(t, utf8.ValidString(long))
-}
-
-func FuzzCreate(f *testing.F) {
-	files, err := filepath.Glob("testdata/*.yaml")
-	require.NoError(f, err)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(f, err)
-		data, err := yaml.YAMLToJSON(text)
-		require.NoError(f, err)
-		f.Add(data, strings.Contains(file, "native-"))
-	}
-	f.Add([]byte(`{"metadata":{},"spec":{"containers":[{"name":"a","command":["x"],"restartPolicy":"Never","restartPolicyRules":[{"action":"Restart","exitCodes":{"operator":"In","values":[42]}}]}]}}`), true)
-	f.Add([]byte(`{"metadata":{"labels":{},"annotations":{"restartrules.dev/rules":"initContainers: {a: {restartPolicy: Never}}"}},"spec":{"initContainers":[{"name":"a","command":["x"]}],"containers":[],"volumes":[]}}`), false)
-	f.Add([]byte(`{"metadata":{"labels":{"restartrules.dev/mode":"emulated"},"annotations":{"restartrules.dev/plan":"{\"version\":1,\"restartPolicy\":{\"own\":\"Always\",\"compiled\":\"Never\"},\"containers\":[{\"name\":\"a\",\"kind\":\"container\",\"wrapped\":true,\"onExit\":\"0-255:end\"}]}"}},`+
-		`"spec":{"restartPolicy":"Never","initContainers":[{"name":"restartrules-watcher"}],"containers":[{"name":"a","command":["/restartrules/shim","--","x"]}]}}`), false)
-	f.Fuzz(func(t *testing.T, data []byte, native bool) {
-		options := testOptions
-		options.Native.Restart = native
-		// The API server's JSON has no key twice.
-		var generic any
-		if json.Unmarshal(data, &generic) != nil {
-			return
-		}
-		data, err := json.Marshal(generic)
-		require.NoError(t, err)
-		result, err := Create(data, options)
-		if err != nil || !distinctNames(t, data) {
-			return
-		}
-		if len(result.Errors) > 0 {
-			require.Empty(t, result.Patch)
-			return
-		}
-		patched := apply(t, data, result.Patch)
-		again, err := Create(patched, options)
-		require.NoError(t, err)
-		require.Empty(t, again.Errors)
-		require.Empty(t, again.Patch)
-		errs, err := Check(patched)
-		require.NoError(t, err)
-		if len(result.Patch) > 0 && !bytes.Contains(data, []byte(api.ShimPath)) {
-			require.Empty(t, errs)
-		}
-	})
-}
-
-// distinctNames reports whether the containers are named, each differently; other Pods are refused
-// by the API server.
-func distinctNames(t *testing.T, data []byte) bool {
-	pod, err := manifest.DecodePod(data)
-	require.NoError(t, err)
-	seen := map[string]bool{"": true}
-	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		if seen[c.Name] {
-			return false
-		}
-		seen[c.Name] = true
-	}
-	return true
 }
