@@ -15,16 +15,17 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
-	"restartrules.dev/pkg/exittable"
 	"restartrules.dev/pkg/supervise"
 )
 
 const usage = `usage: shim run --container=NAME --on-exit=TABLE [--max-restarts=N/end|N/linger]
                 [--backoff=INITIAL/MAX/RESET|none] [--seam=text|json|off] [--dir=DIR]
-                [--hold=DURATION] -- COMMAND [ARG...]
+                [--hold=DURATION] [--pod=member|twin|own] [--exec=NAME=QUOTED...]
+                [--kill-timeout=DURATION] -- COMMAND [ARG...]
        shim hook [--dir=DIR] -- COMMAND [ARG...]
+       shim restart-all [--reason=TEXT] [--dir=DIR]
+       shim started [--dir=DIR]
 `
 
 // usageCode is the exit code for arguments that make no sense: none that a shell or a container
@@ -62,6 +63,18 @@ func do(args []string) (int, error) {
 			return usageCode, err
 		}
 		return supervise.Hook(dir, argv, syscall.Environ()), nil
+	case "restart-all":
+		dir, reason, err := questionFlags(flags)
+		if err != nil {
+			return usageCode, err
+		}
+		return supervise.RestartAll(dir, reason), nil
+	case "started":
+		dir, err := hookDir(flags)
+		if err != nil {
+			return usageCode, err
+		}
+		return supervise.HasStarted(dir), nil
 	}
 	return usageCode, errors.New("unknown command " + strconv.Quote(verb))
 }
@@ -71,7 +84,7 @@ type flag struct{ name, value string }
 // parse splits the arguments into the verb, its flags, and the command behind "--".
 func parse(args []string) (verb string, flags []flag, argv []string, err error) {
 	if len(args) == 0 {
-		return "", nil, nil, errors.New("expected run or hook")
+		return "", nil, nil, errors.New("expected run, hook, restart-all or started")
 	}
 	for i, arg := range args[1:] {
 		if arg == "--" {
@@ -84,83 +97,8 @@ func parse(args []string) (verb string, flags []flag, argv []string, err error) 
 		}
 		flags = append(flags, flag{name[2:], value})
 	}
-	if len(argv) == 0 {
+	if len(argv) == 0 && (args[0] == "run" || args[0] == "hook") {
 		return "", nil, nil, errors.New("expected a command behind --")
 	}
 	return args[0], flags, argv, nil
-}
-
-const defaultDir = "/restartrules"
-
-func runConfig(flags []flag, argv []string) (supervise.Config, error) {
-	c := supervise.Config{Argv: argv, Env: syscall.Environ(), Dir: defaultDir, Backoff: supervise.DefaultBackoff()}
-	for _, f := range flags {
-		var err error
-		switch f.name {
-		case "container":
-			c.Container = f.value
-		case "on-exit":
-			c.Table, err = exittable.Parse(f.value)
-		case "max-restarts":
-			c.Total, err = exittable.ParseTotal(f.value)
-		case "backoff":
-			c.Backoff, err = parseBackoff(f.value)
-		case "seam":
-			c.Seam, err = parseSeam(f.value)
-		case "dir":
-			c.Dir = f.value
-		case "hold":
-			c.Hold, err = time.ParseDuration(f.value)
-		default:
-			err = errors.New("unknown flag")
-		}
-		if err != nil {
-			return c, errors.New("--" + f.name + "=" + f.value + ": " + err.Error())
-		}
-	}
-	if c.Container == "" || c.Table == nil {
-		return c, errors.New("--container and --on-exit are required")
-	}
-	return c, nil
-}
-
-func parseBackoff(text string) (supervise.Backoff, error) {
-	if text == "none" {
-		return supervise.Backoff{}, nil
-	}
-	parts := strings.Split(text, "/")
-	if len(parts) != 3 {
-		return supervise.Backoff{}, errors.New("expected none or INITIAL/MAX/RESET, for example 10s/5m/10m")
-	}
-	var d [3]time.Duration
-	for i, part := range parts {
-		var err error
-		if d[i], err = time.ParseDuration(part); err != nil {
-			return supervise.Backoff{}, err
-		}
-	}
-	return supervise.Backoff{Initial: d[0], Max: d[1], Reset: d[2]}, nil
-}
-
-func parseSeam(text string) (supervise.SeamFormat, error) {
-	switch text {
-	case "text":
-		return supervise.SeamText, nil
-	case "json":
-		return supervise.SeamJSON, nil
-	case "off":
-		return supervise.SeamOff, nil
-	}
-	return 0, errors.New("expected text, json or off")
-}
-
-func hookDir(flags []flag) (string, error) {
-	dir := defaultDir
-	for _, f := range flags {
-		if f.name != "dir" {
-			return "", errors.New("--" + f.name + ": unknown flag")
-		}
-		dir = f.value
-	}
-	return dir, nil
 }

@@ -20,6 +20,10 @@ const (
 	// Linger ends the command for good, but not the container, which the kubelet would start again:
 	// it stays until it is told to stop, and ends with the command's exit code then.
 	Linger
+	// All asks for a restart of the whole Pod (RestartAllContainers).
+	All
+	// Pod asks for the end of the whole Pod (TerminatePod).
+	Pod
 )
 
 // Policy is the Rule of a step that no rule but a restartPolicy decided.
@@ -31,8 +35,8 @@ const Codes = 256
 // Step is one decision.
 type Step struct {
 	Action Action
-	// Rule is the index in restartPolicyRules of the rule that decided a Restart, or Policy.
-	// It is Policy for other actions.
+	// Rule is the index in restartPolicyRules of the rule that decided, or Policy. Only rules decide
+	// All and Pod; for End and Linger it is always Policy.
 	Rule int16
 	// Max is how often a Restart by this rule holds, all exit codes together; then the next step
 	// does. 0: there is no limit.
@@ -46,11 +50,11 @@ type Step struct {
 type Entry []Step
 
 // Table has an entry for every exit code. The zero value is not valid; build tables with Parse or
-// from All.
+// from Uniform.
 type Table [Codes]Entry
 
-// All is the table that has the same entry for every code.
-func All(steps ...Step) *Table {
+// Uniform is the table that has the same entry for every code.
+func Uniform(steps ...Step) *Table {
 	t := new(Table)
 	for i := range t {
 		t[i] = steps

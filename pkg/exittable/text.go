@@ -33,7 +33,8 @@ func (t *Table) String() string {
 }
 
 // String is the entry as Table.String writes it: steps with "|" between them, each "end", "linger",
-// or "restart/policy" or "restart/<rule>", the latter with "*<max>" and "@<within>" if it has them.
+// "all/<rule>", "pod/<rule>", or "restart/policy" or "restart/<rule>", the latter with "*<max>" and
+// "@<within>" if it has them.
 func (e Entry) String() string {
 	var b strings.Builder
 	for i, s := range e {
@@ -50,6 +51,10 @@ func (s Step) text() string {
 	case Restart:
 	case Linger:
 		return "linger"
+	case All:
+		return "all/" + strconv.Itoa(int(s.Rule))
+	case Pod:
+		return "pod/" + strconv.Itoa(int(s.Rule))
 	default:
 		return "end"
 	}
@@ -152,10 +157,30 @@ func parseStep(text string) (Step, error) {
 	case "linger":
 		return Step{Action: Linger, Rule: Policy}, nil
 	}
-	rest, ok := strings.CutPrefix(text, "restart/")
-	if !ok {
-		return Step{}, errors.New("exit table: unknown action " + strconv.Quote(text) + ", expected end, linger, restart/policy or restart/<rule>")
+	verb, rest, _ := strings.Cut(text, "/")
+	switch verb {
+	case "restart":
+		return parseRestart(text, rest)
+	case "all":
+		return parseAsk(All, text, rest)
+	case "pod":
+		return parseAsk(Pod, text, rest)
 	}
+	return Step{}, errors.New("exit table: unknown action " + strconv.Quote(text) +
+		", expected end, linger, restart/policy, restart/<rule>, all/<rule> or pod/<rule>")
+}
+
+// parseAsk reads what is behind "all/" or "pod/".
+func parseAsk(action Action, text, by string) (Step, error) {
+	rule, err := strconv.ParseUint(by, 10, 15)
+	if err != nil {
+		return Step{}, errors.New("exit table: " + strconv.Quote(text) + ": expected a rule index behind the slash")
+	}
+	return Step{Action: action, Rule: int16(rule)}, nil
+}
+
+// parseRestart reads what is behind "restart/".
+func parseRestart(text, rest string) (Step, error) {
 	by, limit, limited := strings.Cut(rest, "*")
 	s := Step{Action: Restart, Rule: Policy}
 	if by != "policy" {

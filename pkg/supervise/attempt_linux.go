@@ -35,6 +35,9 @@ const (
 	reasonCompleted = "Completed"
 	reasonError     = "Error"
 	reasonUnknown   = "ContainerStatusUnknown"
+	// reasonRestartingAll is natively in the status of a container that was stopped because the whole
+	// Pod is restarted.
+	reasonRestartingAll = "RestartingAllContainers"
 )
 
 func reasonOf(code int) string {

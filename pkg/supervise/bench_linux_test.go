@@ -3,6 +3,7 @@ package supervise_test
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -90,4 +91,60 @@ func reportMemory(b *testing.B, pid int) {
 			}
 		}
 	}
+}
+
+// BenchmarkStopAndRun measures a shim's part in a restart of the whole Pod: from sending stop to
+// parked, and from sending run to running.
+func BenchmarkStopAndRun(b *testing.B) {
+	dir := b.TempDir()
+	require.NoError(b, os.Mkdir(filepath.Join(dir, "attempt"), 0o755))
+	path := filepath.Join(dir, wire.SocketName)
+	listener, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: path, Net: "unixpacket"})
+	require.NoError(b, err)
+	defer listener.Close()
+	cmd := exec.Command(shimBinary, "run", "--container=bench", "--pod=member", endAlways, "--dir="+dir, "--", pauseProgram(b))
+	require.NoError(b, cmd.Start())
+	connection, err := listener.AcceptUnix()
+	require.NoError(b, err)
+	defer connection.Close()
+	buffer := make([]byte, wire.MaxMessage)
+	until := func(is wire.Is) {
+		for {
+			n, err := connection.Read(buffer)
+			require.NoError(b, err)
+			m, err := wire.Parse(buffer[:n])
+			require.NoError(b, err)
+			if m.Verb == wire.State && m.Is == is {
+				return
+			}
+		}
+	}
+	tell := func(m wire.Message) int64 {
+		at := wire.Now()
+		_, err := connection.Write(m.Append(nil))
+		require.NoError(b, err)
+		return at
+	}
+	until(wire.IsNew)
+	tell(wire.Message{Verb: wire.Run})
+	until(wire.IsRunning)
+	var stopping, starting []float64
+	for gen := 1; gen <= b.N; gen++ {
+		at := tell(wire.Message{Verb: wire.Stop, Gen: gen, Grace: 2000})
+		until(wire.IsParked)
+		stopping = append(stopping, float64(wire.Now()-at)/1000)
+		at = tell(wire.Message{Verb: wire.Run, Gen: gen})
+		until(wire.IsRunning)
+		starting = append(starting, float64(wire.Now()-at)/1000)
+	}
+	reportMemory(b, cmd.Process.Pid)
+	require.NoError(b, cmd.Process.Kill())
+	_ = cmd.Wait()
+	slices.Sort(stopping)
+	slices.Sort(starting)
+	b.ReportMetric(stopping[len(stopping)/2], "µs-parked-p50")
+	b.ReportMetric(stopping[len(stopping)*99/100], "µs-parked-p99")
+	b.ReportMetric(starting[len(starting)/2], "µs-running-p50")
+	b.ReportMetric(starting[len(starting)*99/100], "µs-running-p99")
+	b.ReportMetric(0, "ns/op")
 }

@@ -13,7 +13,7 @@ func Hook(dir string, argv, env []string) int {
 	if err := wire.WriteMark(dir+"/attempt", wire.Mark{Kind: wire.Self, At: wire.Now()}); err != nil {
 		writeStderr([]byte("restartrules: preStop: can't write the mark in " + dir + "/attempt: " + err.Error() + "\n"))
 	}
-	l := dialLink(dir + "/" + wire.SocketName)
+	l := dialLink(dir+"/"+wire.SocketName, reconnectMax)
 	l.ask(wire.Message{Verb: wire.Stopping})
 
 	code, reason := codeOf(spawn.Exec(argv, env))

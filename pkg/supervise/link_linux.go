@@ -12,10 +12,21 @@ import (
 // short queue, and whoever needs an answer waits for it a bounded time.
 type link struct {
 	path string
+	// pause is the longest time between two attempts to connect.
+	pause time.Duration
+	// obey is called with every message but OK, and changed when the connection is there or gone,
+	// both on the link's goroutine; nil: nobody wants to know.
+	obey    func(wire.Message)
+	changed func()
 
 	mutex  sync.Mutex
 	fd     int
 	buffer [wire.MaxMessage]byte
+	// state is sent first on every connection; without a Verb there is none.
+	state wire.Message
+	// gone is since when there is no connection, and away how long there was none before.
+	gone int64
+	away time.Duration
 	// queue holds what could not be sent, the oldest first.
 	queue []wire.Message
 	// answers gets a value for each OK. Its buffer makes the reader never wait.
@@ -30,14 +41,21 @@ const (
 
 	reconnectFirst = time.Millisecond
 	reconnectMax   = 5 * time.Second
+	// reconnectMember is reconnectMax where the watcher has a restart of the Pod to go on with.
+	reconnectMember = 100 * time.Millisecond
 )
 
 // dialLink keeps connecting in the background, for as long as the process lives; the shim's end is
 // the end of its goroutine.
-func dialLink(path string) *link {
-	l := &link{path: path, fd: -1, queue: make([]wire.Message, 0, queueLength), answers: make(chan struct{}, 1)}
+func dialLink(path string, pause time.Duration) *link {
+	l := newLink(path, pause)
 	go l.run()
 	return l
+}
+
+func newLink(path string, pause time.Duration) *link {
+	return &link{path: path, pause: pause, fd: -1, gone: wire.Now(),
+		queue: make([]wire.Message, 0, queueLength), answers: make(chan struct{}, 1)}
 }
 
 func (l *link) run() {
@@ -46,11 +64,19 @@ func (l *link) run() {
 		if fd, err := dial(l.path); err == nil {
 			pause = reconnectFirst
 			l.connected(fd)
+			l.notify()
 			l.read(fd)
 			l.disconnected(fd)
+			l.notify()
 		}
 		time.Sleep(pause)
-		pause = min(2*pause, reconnectMax)
+		pause = min(2*pause, l.pause)
+	}
+}
+
+func (l *link) notify() {
+	if l.changed != nil {
+		l.changed()
 	}
 }
 
@@ -70,7 +96,11 @@ func (l *link) connected(fd int) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.fd = fd
+	l.away += time.Duration(wire.Now() - l.gone)
 	l.push(wire.Message{Verb: wire.Hello, Version: wire.Version})
+	if l.state.Verb != "" {
+		l.push(l.state)
+	}
 	for _, m := range l.queue {
 		l.push(m)
 	}
@@ -89,12 +119,22 @@ func (l *link) read(fd int) {
 			return
 		}
 		// A message that we don't know is from a newer watcher, and not for us.
-		if m, err := wire.Parse(buffer[:n]); err == nil && m.Verb == wire.OK {
-			select {
-			case l.answers <- struct{}{}:
-			default:
-			}
+		m, err := wire.Parse(buffer[:n])
+		switch {
+		case err != nil:
+		case m.Verb == wire.OK:
+			l.answered()
+		case l.obey != nil:
+			l.obey(m)
 		}
+	}
+}
+
+// answered ends the wait for an answer.
+func (l *link) answered() {
+	select {
+	case l.answers <- struct{}{}:
+	default:
 	}
 }
 
@@ -102,7 +142,31 @@ func (l *link) disconnected(fd int) {
 	l.mutex.Lock()
 	defer l.mutex.Unlock()
 	l.fd = -1
+	l.gone = wire.Now()
 	_ = syscall.Close(fd)
+}
+
+// absence is how long there was no watcher, in all, and whether there is none now.
+func (l *link) absence() (total time.Duration, now bool) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if l.fd >= 0 {
+		return l.away, false
+	}
+	return l.away + time.Duration(wire.Now()-l.gone), true
+}
+
+// tell sends what nobody needs later: the state, which is sent anew on every connection, or an answer
+// to a question that nobody remembers then.
+func (l *link) tell(m *wire.Message) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	if m.Verb == wire.State {
+		l.state = *m
+	}
+	if l.fd >= 0 {
+		l.push(*m)
+	}
 }
 
 // send sends the message now if it can, else when the watcher is back. It never waits.
@@ -121,9 +185,15 @@ func (l *link) send(m wire.Message) {
 	l.queue = append(l.queue, m)
 }
 
+// push sends the message. A watcher that takes none is not one: the connection is given up, and with
+// the next one it learns the state.
 func (l *link) push(m wire.Message) bool {
 	b := m.Append(l.buffer[:0])
-	return syscall.Sendto(l.fd, b, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, nil) == nil
+	if syscall.Sendto(l.fd, b, syscall.MSG_DONTWAIT|syscall.MSG_NOSIGNAL, nil) == nil {
+		return true
+	}
+	_ = syscall.Shutdown(l.fd, syscall.SHUT_RDWR) // which ends read
+	return false
 }
 
 // ask sends the message and waits for the watcher's OK, a bounded time.
@@ -136,10 +206,7 @@ func (l *link) ask(m wire.Message) {
 	default:
 	}
 	l.send(m)
-	timer := time.NewTimer(answerTimeout)
-	defer timer.Stop()
-	select {
-	case <-l.answers:
-	case <-timer.C:
-	}
+	timer := time.AfterFunc(answerTimeout, l.answered)
+	<-l.answers
+	timer.Stop()
 }

@@ -23,10 +23,19 @@ func (s *supervisor) reap() int {
 		}
 		var status syscall.WaitStatus
 		s.mutex.Lock()
-		_, err = syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
 		ended := pid == s.pid
 		if ended {
+			// All of its process group at once: nothing can fork its way out of that. While the
+			// command isn't reaped nobody else can have a group of that number.
+			_ = syscall.Kill(-pid, syscall.SIGKILL)
+		}
+		_, err = syscall.Wait4(pid, &status, syscall.WNOHANG, nil)
+		if ended {
 			s.pid = 0
+			s.alarm.disarm()
+			s.commands.abandon(s.link)
+		} else {
+			s.reaped(pid, status)
 		}
 		s.mutex.Unlock()
 		if ended && err == nil {

@@ -33,7 +33,7 @@ func (s *supervisor) run() int {
 		}
 		end = s.attempt(attempt, end)
 		if !s.again(&end) {
-			s.link.send(wire.Message{Verb: wire.Exited, Attempt: attempt, Code: end.code, Rule: exittable.Policy})
+			s.link.send(wire.Message{Verb: wire.Exited, Attempt: attempt, Code: end.code, Action: wire.ActionEnd, Rule: exittable.Policy})
 			_ = s.attempts.ended(attempt, before, end.code) // the code itself goes to the runtime
 			if end.lingers {
 				s.linger(end)
@@ -48,6 +48,9 @@ func (s *supervisor) run() int {
 func (s *supervisor) attempt(attempt int, before ended) ended {
 	startedAt := wire.Now()
 	pid, code := s.launch(before)
+	if before.attempt == 0 {
+		go makeThreads() // the first start does not wait for it
+	}
 	if before.unsent {
 		s.link.send(before.exited)
 	}
@@ -67,8 +70,8 @@ func (s *supervisor) attempt(attempt int, before ended) ended {
 // again clears what the attempt left behind, and says whether there is to be another; if so it
 // returns when that is due.
 func (s *supervisor) again(end *ended) bool {
-	if !s.sweep() {
-		s.say("something of the container is still there " + sweepTimeout.String() +
+	if !s.sweep(s.KillTimeout) {
+		s.say("something of the container is still there " + s.KillTimeout.String() +
 			" after SIGKILL: nothing is started beside it, the container ends")
 		return false
 	}
@@ -79,8 +82,8 @@ func (s *supervisor) again(end *ended) bool {
 		return false
 	}
 	wait := s.Backoff.Next(end.ran)
-	s.sayBetween(seam{container: s.Container, attempt: end.attempt, code: end.code, rule: step.Rule, wait: wait})
-	end.exited = wire.Message{Verb: wire.Exited, Attempt: end.attempt, Code: end.code, Restart: true,
+	s.sayBetween(seam{container: s.Container, attempt: end.attempt, code: end.code, rule: step.Rule, action: actionRestart, wait: wait})
+	end.exited = wire.Message{Verb: wire.Exited, Attempt: end.attempt, Code: end.code, Action: wire.ActionRestart,
 		Rule: int(step.Rule), Wait: int(wait.Microseconds())}
 	if wait == 0 {
 		end.unsent = true
@@ -115,6 +118,13 @@ func (s *supervisor) launch(before ended) (pid, code int) {
 	if s.stopSignal != 0 {
 		return 0, 128 + int(s.stopSignal)
 	}
+	return s.startCommand()
+}
+
+// startCommand starts the command, or says why it can't and gives the exit code for that. The mutex is
+// held.
+func (s *supervisor) startCommand() (pid, code int) {
+	s.given.restore()
 	pid, err := s.command.Start()
 	if err != nil {
 		code, reason := codeOf(err)
@@ -127,20 +137,17 @@ func (s *supervisor) launch(before ended) (pid, code int) {
 
 // pause waits, and returns false at once when the container is told to stop.
 func (s *supervisor) pause(wait time.Duration) bool {
-	if wait <= 0 {
+	until := wire.Now() + int64(wait)
+	for {
 		select {
 		case <-s.stop:
 			return false
 		default:
+		}
+		left := time.Duration(until - wire.Now())
+		if wait <= 0 || left <= 0 {
 			return true
 		}
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-s.stop:
-		return false
-	case <-timer.C:
-		return true
+		s.await(left)
 	}
 }

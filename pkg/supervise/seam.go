@@ -22,8 +22,16 @@ type seam struct {
 	attempt   int
 	code      int
 	rule      int16
-	wait      time.Duration
+	// reason is in place of the rule, where none decided: how the attempt ended.
+	reason string
+	action string
+	wait   time.Duration
 }
+
+const (
+	actionRestart = "Restart"
+	actionAll     = "RestartAllContainers"
+)
 
 // appendSeam appends the line with its newline, or nothing.
 func appendSeam(b []byte, format SeamFormat, s seam) []byte {
@@ -46,9 +54,16 @@ func appendSeam(b []byte, format SeamFormat, s seam) []byte {
 		number(s.attempt)
 		text(" exitCode=")
 		number(s.code)
-		text(" rule=")
-		rule()
-		text(" action=Restart nextAttempt=")
+		if s.reason != "" {
+			text(" reason=")
+			text(s.reason)
+		} else {
+			text(" rule=")
+			rule()
+		}
+		text(" action=")
+		text(s.action)
+		text(" nextAttempt=")
 		number(s.attempt + 1)
 		text(" wait=")
 		text(s.wait.String())
@@ -60,9 +75,16 @@ func appendSeam(b []byte, format SeamFormat, s seam) []byte {
 		number(s.attempt)
 		text(`,"exitCode":`)
 		number(s.code)
-		text(`,"rule":"`)
-		rule()
-		text(`","action":"Restart","nextAttempt":`)
+		if s.reason != "" {
+			text(`,"reason":"`)
+			text(s.reason)
+		} else {
+			text(`,"rule":"`)
+			rule()
+		}
+		text(`","action":"`)
+		text(s.action)
+		text(`","nextAttempt":`)
 		number(s.attempt + 1)
 		text(`,"waitSeconds":`)
 		b = strconv.AppendFloat(b, s.wait.Seconds(), 'g', -1, 64)

@@ -35,6 +35,8 @@ func (s *supervisor) told(signal syscall.Signal) {
 	if first {
 		s.stopSignal = signal
 		close(s.stop)
+		s.leave() // from now on the runtime kills
+		s.wakeUp()
 	}
 	s.mutex.Unlock()
 	if first {

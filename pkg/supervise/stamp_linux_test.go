@@ -38,6 +38,22 @@ func stampProgram(tb testing.TB) string {
 		0xbf, 42, 0, 0, 0, //                  mov edi, 42
 		0xb8, 60, 0, 0, 0, 0x0f, 0x05, //      exit
 	}
+	return elfProgram(tb, "stamp", code)
+}
+
+// pauseProgram writes the smallest program that waits for a signal.
+func pauseProgram(tb testing.TB) string {
+	if runtime.GOARCH != "amd64" {
+		tb.Skip("the pause program is machine code for amd64")
+	}
+	return elfProgram(tb, "pause", []byte{
+		0xb8, 34, 0, 0, 0, 0x0f, 0x05, // pause
+		0xeb, 0xf7, //                    again
+	})
+}
+
+// elfProgram writes a program of this machine code to a file.
+func elfProgram(tb testing.TB, name string, code []byte) string {
 	const base, headers = 0x400000, 64 + 56
 	var elf bytes.Buffer
 	elf.WriteString("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00")
@@ -50,7 +66,7 @@ func stampProgram(tb testing.TB) string {
 		require.NoError(tb, binary.Write(&elf, binary.LittleEndian, v))
 	}
 	elf.Write(code)
-	path := filepath.Join(tb.TempDir(), "stamp")
+	path := filepath.Join(tb.TempDir(), name)
 	require.NoError(tb, os.WriteFile(path, elf.Bytes(), 0o755))
 	return path
 }

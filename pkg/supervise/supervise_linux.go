@@ -29,7 +29,33 @@ type Config struct {
 	Dir string
 	// Hold is how long an exit that would restart waits for news of the Pod's deletion.
 	Hold time.Duration
+	// KillTimeout is how long something may survive SIGKILL before it counts as stuck; 0: a minute.
+	KillTimeout time.Duration
+	// Role is what the container has to do with restarts of its whole Pod. All but Alone need Dir.
+	Role Role
+	// Commands are what the watcher may have run in the container while its command runs.
+	Commands []Command
+	// Unwatched is how long a Member that was never run waits for a watcher before it starts its
+	// command without; 0: 30 s.
+	Unwatched time.Duration
+	// Orphaned is how long a container that waits for the watcher's decision stays without a watcher,
+	// in all; 0: 330 s, which is longer than the kubelet ever takes to start the watcher again.
+	Orphaned time.Duration
 }
+
+// Role is what a container has to do with restarts of its whole Pod.
+type Role uint8
+
+const (
+	// Alone: nothing; its shim decides by itself.
+	Alone Role = iota
+	// Member: it is started, stopped and ended by the watcher, and asks it for what concerns the Pod.
+	Member
+	// Twin: a Member that runs the command of an init container, and never by itself.
+	Twin
+	// Own: its shim decides by itself, and runs the container's probes for the watcher.
+	Own
+)
 
 type supervisor struct {
 	Config
@@ -37,7 +63,11 @@ type supervisor struct {
 	scope     scope
 	cgroup    string
 	command   *spawn.Command
-	startedAt int64 // wire.Now; marks from before are of an earlier life of the container
+	given     given
+	own       fixedpath.Path // the list of the container's processes, see ownList
+	killed    []int          // by the last look of a sweep
+	listed    []int          // see list
+	startedAt int64          // wire.Now; marks from before are of an earlier life of the container
 	link      *link
 	attempts  attemptFile
 	counter   *exittable.Counter
@@ -45,12 +75,17 @@ type supervisor struct {
 	mark, ownMark fixedpath.Path
 	// stop is closed when the container is told to stop from outside.
 	stop chan struct{}
+	// wake makes the main goroutine look again at what it is to do, while no command runs.
+	wake chan struct{}
 
 	mutex sync.Mutex
 	// pid is the command's process, 0 while there is none.
 	pid int
 	// stopSignal is the first signal from outside, 0: none.
 	stopSignal syscall.Signal
+	member     member
+	commands   commands
+	alarm      alarm
 
 	buffer [16384]byte
 }
@@ -69,10 +104,15 @@ func Run(config Config) int {
 		startedAt: wire.Now(),
 		counter:   exittable.NewCounter(config.Table, config.Total),
 		stop:      make(chan struct{}),
+		wake:      make(chan struct{}, 1),
 	}
+	s.setDefaults()
 	s.cgroup = string(readFile(s.buffer[:], "/proc/self/cgroup"))
 	if s.Dir == "" || s.scope == group && s.cgroup == "" {
 		s.scope = descendants
+	}
+	if s.scope == group {
+		s.own = s.ownList()
 	}
 	if err := becomeSubreaper(); err != nil {
 		s.say("can't become child subreaper, orphans may outlive a restart: " + err.Error())
@@ -87,13 +127,34 @@ func Run(config Config) int {
 		return codeNotExecutable
 	}
 	if s.Dir != "" {
-		s.link = dialLink(s.Dir + "/" + wire.SocketName)
 		s.attempts = newAttemptFile(s.Dir, s.Container)
 		s.mark = fixedpath.New(s.Dir + "/" + wire.MarkName)
 		s.ownMark = fixedpath.New(s.Dir + "/attempt/" + wire.MarkName)
 	}
+	if s.Role != Alone {
+		if err := s.join(); err != nil {
+			s.say(err.Error())
+			return codeNotExecutable
+		}
+	} else if s.Dir != "" {
+		s.link = dialLink(s.Dir+"/"+wire.SocketName, reconnectMax)
+	}
 	go s.forward(signals) // ends with the process
+	if s.Role != Alone {
+		return s.live()
+	}
 	return s.run()
+}
+
+func (s *supervisor) setDefaults() {
+	for _, d := range []struct {
+		value *time.Duration
+		or    time.Duration
+	}{{&s.KillTimeout, DefaultKillTimeout}, {&s.Unwatched, 30 * time.Second}, {&s.Orphaned, 330 * time.Second}} {
+		if *d.value == 0 {
+			*d.value = d.or
+		}
+	}
 }
 
 func becomeSubreaper() error {

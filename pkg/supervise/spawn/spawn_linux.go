@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"restartrules.dev/pkg/supervise/nofile"
 	"restartrules.dev/pkg/supervise/sigpipe"
 )
 
@@ -36,6 +37,10 @@ type state struct {
 	zero [4]int64 // 80: the default action
 	//lint:ignore U1000 see above
 	group int64 // 112: scratch, the child's process id
+	//lint:ignore U1000 see above
+	terminal *syscall.Termios // 120: the attributes that the terminal gets at each start
+	//lint:ignore U1000 see above
+	files uint64 // 128: the descriptor that the child has as 0, 1 and 2; 0: it has this process's own
 }
 
 // start clones the process and runs the child's part. It returns in the parent only, when the child
@@ -44,12 +49,23 @@ func start(s *state)
 
 // New prepares a command. Its name is looked up as the container runtime does: with a slash in it,
 // it is a path; else it is looked for in the PATH of env. terminal says that file descriptor 0 is a
-// terminal: then the command gets a process group of its own, in the foreground; else a session.
-// Signals that are caught now, by this process, have their default action in the command.
+// terminal: then the command gets a process group of its own, in the foreground, and the terminal's
+// attributes are at each start what they are now; else it gets a session. Signals that are caught now, by this process, have their default action in the command.
 func New(argv, env []string, terminal bool) (*Command, error) {
 	s := &state{parent: uint64(syscall.Getpid()), all: ^uint64(0), caught: sigpipe.Caught()}
-	if !terminal {
+	if terminal {
+		s.terminal = new(syscall.Termios)
+		if _, _, errno := syscall.RawSyscall(syscall.SYS_IOCTL, 0, syscall.TCGETS, uintptr(unsafe.Pointer(s.terminal))); errno != 0 {
+			return nil, errno
+		}
+	} else {
 		s.session = 1
+	}
+	// The command inherits the limit from this process, for which the syscall package has raised it.
+	if limit := nofile.Original; limit[1] != 0 {
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: limit[0], Max: limit[1]}); err != nil {
+			return nil, err
+		}
 	}
 	var err error
 	if s.paths, err = pointers(candidates(argv[0], env)); err != nil {
@@ -63,6 +79,9 @@ func New(argv, env []string, terminal bool) (*Command, error) {
 	}
 	return &Command{state: s}, nil
 }
+
+// Redirect gives the command fd, which must be above 2, as its standard input, output and error.
+func (c *Command) Redirect(fd int) { c.state.files = uint64(fd) }
 
 // Start starts the command as a child of the calling thread, by whose end it is killed too. The error
 // is a syscall.Errno. If several candidates fail, it is the one that says most.

@@ -72,6 +72,11 @@ group:
 	LEAQ 112(R12), DX
 	MOVQ $16, AX         // ioctl; SIGTTOU is blocked
 	SYSCALL
+	XORL DI, DI
+	MOVQ $0x5402, SI     // TCSETS
+	MOVQ 120(R12), DX    // terminal
+	MOVQ $16, AX         // ioctl
+	SYSCALL
 death:
 	MOVQ $1, DI          // PR_SET_PDEATHSIG
 	MOVQ $9, SI          // SIGKILL
@@ -92,6 +97,19 @@ death:
 	MOVQ $14, AX         // rt_sigprocmask
 	SYSCALL
 
+	MOVQ 128(R12), DI    // files
+	TESTQ DI, DI
+	JEQ  paths
+	XORL SI, SI
+	MOVQ $33, AX         // dup2
+	SYSCALL
+	MOVQ $1, SI
+	MOVQ $33, AX
+	SYSCALL
+	MOVQ $2, SI
+	MOVQ $33, AX
+	SYSCALL
+paths:
 	MOVQ 0(R12), R13     // paths
 	MOVQ $2, R15         // ENOENT, unless something says more
 try:

@@ -67,6 +67,11 @@ group:
 	ADD  $112, R12, R2
 	MOVD $29, R8         // ioctl
 	SVC
+	MOVD ZR, R0
+	MOVD $0x5402, R1     // TCSETS
+	MOVD 120(R12), R2    // terminal
+	MOVD $29, R8         // ioctl
+	SVC
 death:
 	MOVD $1, R0          // PR_SET_PDEATHSIG
 	MOVD $9, R1          // SIGKILL
@@ -88,6 +93,20 @@ death:
 	MOVD $135, R8        // rt_sigprocmask
 	SVC
 
+	MOVD 128(R12), R9    // files
+	CBZ  R9, paths
+	MOVD $24, R8         // dup3
+	MOVD R9, R0
+	MOVD ZR, R1
+	MOVD ZR, R2
+	SVC
+	MOVD R9, R0
+	MOVD $1, R1
+	SVC
+	MOVD R9, R0
+	MOVD $2, R1
+	SVC
+paths:
 	MOVD 0(R12), R13     // paths
 	MOVD $2, R14         // ENOENT
 try:

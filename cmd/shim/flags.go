@@ -1,0 +1,166 @@
+//go:build linux
+
+package main
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"restartrules.dev/pkg/exittable"
+	"restartrules.dev/pkg/supervise"
+	"restartrules.dev/pkg/wire"
+)
+
+const defaultDir = "/restartrules"
+
+func runConfig(flags []flag, argv []string) (supervise.Config, error) {
+	c := supervise.Config{Argv: argv, Env: syscall.Environ(), Dir: defaultDir, Backoff: supervise.DefaultBackoff()}
+	for _, f := range flags {
+		var err error
+		switch f.name {
+		case "container":
+			c.Container = f.value
+		case "on-exit":
+			c.Table, err = exittable.Parse(f.value)
+		case "max-restarts":
+			c.Total, err = exittable.ParseTotal(f.value)
+		case "backoff":
+			c.Backoff, err = parseBackoff(f.value)
+		case "seam":
+			c.Seam, err = parseSeam(f.value)
+		case "dir":
+			c.Dir = f.value
+		case "hold":
+			c.Hold, err = time.ParseDuration(f.value)
+		case "kill-timeout":
+			c.KillTimeout, err = positive(f.value)
+		case "pod":
+			c.Role, err = parseRole(f.value)
+		case "exec":
+			var command supervise.Command
+			command, err = parseCommand(f.value)
+			c.Commands = append(c.Commands, command)
+		default:
+			err = errors.New("unknown flag")
+		}
+		if err != nil {
+			return c, errors.New("--" + f.name + "=" + f.value + ": " + err.Error())
+		}
+	}
+	if c.Container == "" || c.Table == nil {
+		return c, errors.New("--container and --on-exit are required")
+	}
+	if c.Role != supervise.Alone && c.Dir == "" {
+		return c, errors.New("--pod needs --dir")
+	}
+	return c, nil
+}
+
+func parseBackoff(text string) (supervise.Backoff, error) {
+	if text == "none" {
+		return supervise.Backoff{}, nil
+	}
+	parts := strings.Split(text, "/")
+	if len(parts) != 3 {
+		return supervise.Backoff{}, errors.New("expected none or INITIAL/MAX/RESET, for example 10s/5m/10m")
+	}
+	var d [3]time.Duration
+	for i, part := range parts {
+		var err error
+		if d[i], err = time.ParseDuration(part); err != nil {
+			return supervise.Backoff{}, err
+		}
+	}
+	return supervise.Backoff{Initial: d[0], Max: d[1], Reset: d[2]}, nil
+}
+
+func parseSeam(text string) (supervise.SeamFormat, error) {
+	switch text {
+	case "text":
+		return supervise.SeamText, nil
+	case "json":
+		return supervise.SeamJSON, nil
+	case "off":
+		return supervise.SeamOff, nil
+	}
+	return 0, errors.New("expected text, json or off")
+}
+
+func hookDir(flags []flag) (string, error) {
+	dir := defaultDir
+	for _, f := range flags {
+		if f.name != "dir" {
+			return "", errors.New("--" + f.name + ": unknown flag")
+		}
+		dir = f.value
+	}
+	return dir, nil
+}
+
+// questionFlags are those of restart-all.
+func questionFlags(flags []flag) (dir, reason string, err error) {
+	dir = defaultDir
+	for _, f := range flags {
+		switch f.name {
+		case "dir":
+			dir = f.value
+		case "reason":
+			reason = f.value
+		default:
+			return "", "", errors.New("--" + f.name + ": unknown flag")
+		}
+	}
+	return dir, reason, nil
+}
+
+func positive(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	if err == nil && d <= 0 {
+		err = errors.New("must be more than 0")
+	}
+	return d, err
+}
+
+func parseRole(text string) (supervise.Role, error) {
+	switch text {
+	case "member":
+		return supervise.Member, nil
+	case "twin":
+		return supervise.Twin, nil
+	case "own":
+		return supervise.Own, nil
+	}
+	return 0, errors.New("expected member, twin or own")
+}
+
+// parseCommand reads NAME=QUOTED: the words are quoted as in Go, with one space between them.
+func parseCommand(text string) (supervise.Command, error) {
+	name, rest, _ := strings.Cut(text, "=")
+	c := supervise.Command{Name: name}
+	switch name {
+	case wire.ExecLiveness, wire.ExecStartup, wire.ExecPostStart, wire.ExecPreStop:
+	default:
+		return c, errors.New("expected liveness, startup, postStart or preStop before the second =")
+	}
+	for {
+		quoted, err := strconv.QuotedPrefix(rest)
+		if err != nil {
+			return c, errors.New("expected words quoted as in Go, with one space between them")
+		}
+		word, err := strconv.Unquote(quoted)
+		if err != nil {
+			return c, err
+		}
+		c.Argv = append(c.Argv, word)
+		if rest = rest[len(quoted):]; rest == "" {
+			return c, nil
+		}
+		if rest[0] != ' ' {
+			return c, errors.New("expected a space behind " + quoted)
+		}
+		rest = rest[1:]
+	}
+}
