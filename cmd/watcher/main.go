@@ -1,7 +1,8 @@
 //go:build linux
 
 // Command watcher is the sidecar of an injected Pod. serve is what its container runs, install and
-// terminating are its postStart and preStop hooks; see docs/architecture.md.
+// terminating are its postStart and preStop hooks; journal prints what the Pod went through, for kubectl
+// exec. See docs/architecture.md.
 package main
 
 import (
@@ -32,7 +33,10 @@ func main() {
 
 func run(args []string, log *slog.Logger) error {
 	if len(args) != 1 {
-		return fmt.Errorf("usage: watcher install|serve|terminating")
+		return fmt.Errorf("usage: watcher install|serve|terminating|journal")
+	}
+	if args[0] == "journal" {
+		return printJournal(os.Stdout)
 	}
 	p, err := plan.Decode(os.Getenv(api.PlanEnv))
 	if err != nil {
@@ -43,11 +47,17 @@ func run(args []string, log *slog.Logger) error {
 	case "install":
 		return volume.Install(shimPath)
 	case "terminating":
-		return volume.MarkPod()
+		if err := volume.MarkPod(); err != nil {
+			return err
+		}
+		if err := volume.TellDeletion(); err != nil {
+			log.Warn("the watcher could not be told that the Pod is being deleted", "error", err)
+		}
+		return nil
 	case "serve":
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 		defer stop()
-		return watcher.Serve(ctx, volume, log)
+		return watcher.Serve(ctx, volume, p, log)
 	}
-	return fmt.Errorf("unknown command %q: expected install, serve or terminating", args[0])
+	return fmt.Errorf("unknown command %q: expected install, serve, terminating or journal", args[0])
 }

@@ -11,33 +11,44 @@ import (
 	"sync"
 	"time"
 
+	"restartrules.dev/pkg/plan"
 	"restartrules.dev/pkg/wire"
 )
 
 // connectionsPerContainer bounds what one container can make the watcher hold: its shim needs one,
-// a preStop hook one.
+// a preStop hook one, and so does each probe of the kubelet that asks the shim.
 const connectionsPerContainer = 16
 
-// Serve listens on every container's socket until the context ends, and returns when all of its
-// goroutines have.
-func Serve(ctx context.Context, v Volume, log *slog.Logger) error {
+// Serve listens on every container's socket, and carries out what the machine decides, until the
+// context ends. It returns when all of its goroutines have.
+func Serve(ctx context.Context, v Volume, p *plan.Plan, log *slog.Logger) error {
 	if err := v.prepare(); err != nil {
 		return err
 	}
+	pod, err := newPod(v, p, log)
+	if err != nil {
+		return err
+	}
+	defer pod.close()
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer cancel() // before Wait
-	for _, container := range v.Containers {
-		listener, err := listen(filepath.Join(v.directory(container), wire.SocketName))
-		if err != nil {
-			return fmt.Errorf("container %q: %w", container, err)
+	for i := -1; i < len(v.Containers); i++ {
+		path, name := filepath.Join(v.Root, wire.SocketName), "" // the hooks of the watcher's own container
+		if i >= 0 {
+			name = v.Containers[i]
+			path = filepath.Join(v.directory(name), wire.SocketName)
 		}
-		c := &containerServer{volume: v, name: container, log: log.With("container", container)}
-		all.Go(func() { c.serve(ctx, listener) })
+		listener, err := listen(path)
+		if err != nil {
+			return fmt.Errorf("container %q: %w", name, err)
+		}
+		s := &server{pod: pod, container: i, log: log.With("container", name)}
+		all.Go(func() { s.serve(ctx, listener) })
 	}
 	log.Info("watching", "containers", v.Containers)
-	<-ctx.Done()
+	pod.run(ctx)
 	return nil
 }
 
@@ -62,27 +73,28 @@ func listen(path string) (*net.UnixListener, error) {
 	return listener, nil
 }
 
-type containerServer struct {
-	volume Volume
-	name   string
-	log    *slog.Logger
+// server serves one container's socket.
+type server struct {
+	pod       *pod
+	container int
+	log       *slog.Logger
 }
 
-func (c *containerServer) serve(ctx context.Context, listener *net.UnixListener) {
+func (s *server) serve(ctx context.Context, listener *net.UnixListener) {
 	var connections sync.WaitGroup
 	defer connections.Wait()
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
 	places := make(chan struct{}, connectionsPerContainer)
 	for {
-		connection, err := listener.AcceptUnix()
+		socket, err := listener.AcceptUnix()
 		if err != nil {
 			if ctx.Err() == nil {
 				// Out of file descriptors, say. The shims come back by themselves.
-				c.log.Error("accept", "error", err)
+				s.log.Error("accept", "error", err)
 				select {
 				case <-ctx.Done():
-				case <-time.After(time.Second):
+				case <-time.After(100 * time.Millisecond):
 					continue
 				}
 			}
@@ -92,67 +104,29 @@ func (c *containerServer) serve(ctx context.Context, listener *net.UnixListener)
 		case places <- struct{}{}:
 			connections.Go(func() {
 				defer func() { <-places }()
-				c.converse(ctx, connection)
+				s.converse(ctx, socket)
 			})
 		default:
-			c.log.Warn("too many connections, one is closed", "max", connectionsPerContainer)
-			_ = connection.Close()
+			s.log.Warn("too many connections, one is closed", "max", connectionsPerContainer)
+			_ = socket.Close()
 		}
 	}
 }
 
-// converse reads one connection's messages until it ends.
-func (c *containerServer) converse(ctx context.Context, connection *net.UnixConn) {
-	stop := context.AfterFunc(ctx, func() { _ = connection.Close() })
-	defer stop()
-	defer connection.Close()
-	buffer := make([]byte, wire.MaxMessage)
-	var exit wire.Message
-	for {
-		n, err := connection.Read(buffer)
-		if err != nil || n == 0 {
-			return
-		}
-		m, err := wire.Parse(buffer[:n])
+// converse passes one connection's messages to the Pod until it ends, and then its end.
+func (s *server) converse(ctx context.Context, socket *net.UnixConn) {
+	defer socket.Close()
+	c, err := newConnection(s.container, socket)
+	if err != nil {
+		s.log.Error("connection", "error", err)
+		return
+	}
+	c.read(ctx, func(m wire.Message, err error) bool {
 		if err != nil {
-			c.log.Warn("message not understood", "error", err)
-			continue
+			s.log.Warn("message not understood", "error", err)
+			return true
 		}
-		if m.Verb == wire.Stopping {
-			c.stopping(connection)
-			continue
-		}
-		c.report(m, &exit)
-	}
-}
-
-func (c *containerServer) stopping(connection *net.UnixConn) {
-	if err := c.volume.MarkPeers(c.name); err != nil {
-		c.log.Error("told to stop, but the other containers could not be told", "error", err)
-	} else {
-		c.log.Info("told to stop")
-	}
-	// The container doesn't wait long for the answer; if it is gone nobody needs it.
-	_, _ = connection.Write(wire.Message{Verb: wire.OK}.Append(nil))
-}
-
-// report logs what a shim says. exit is the last exit that it reported.
-func (c *containerServer) report(m wire.Message, exit *wire.Message) {
-	switch m.Verb {
-	case wire.Exited:
-		*exit = m
-		if m.Restart {
-			c.log.Info("exited", "attempt", m.Attempt, "exitCode", m.Code, "action", "Restart",
-				"rule", m.Rule, "waitMicros", m.Wait)
-		} else {
-			c.log.Info("ended", "attempt", m.Attempt, "exitCode", m.Code)
-		}
-	case wire.Started:
-		if exit.Restart && exit.Attempt+1 == m.Attempt {
-			c.log.Info("restarted in place", "attempt", m.Attempt, "pid", m.PID, "micros", m.Micros,
-				"lastExitCode", exit.Code, "rule", exit.Rule)
-		} else {
-			c.log.Info("started", "attempt", m.Attempt, "pid", m.PID)
-		}
-	}
+		return s.pod.pass(ctx, happening{connection: c, message: m})
+	})
+	s.pod.pass(ctx, happening{connection: c, lost: true})
 }

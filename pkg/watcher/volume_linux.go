@@ -2,9 +2,11 @@ package watcher
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/wire"
@@ -52,6 +54,36 @@ func (v Volume) MarkPeers(stopping string) error {
 		}
 		return nil
 	})
+}
+
+// deleting says whether the Pod is known to be deleted: by a mark that is younger than the watcher's
+// container, whose start clears the older ones at about this time.
+func (v Volume) deleting() bool {
+	const tick = int64(10 * time.Millisecond) // of startTime, USER_HZ being 100 wherever Linux runs
+	since := startTime(os.Getppid()) * tick
+	for _, container := range v.Containers {
+		if mark := wire.ReadMark(v.directory(container)); mark.Kind == wire.Pod && mark.At > since {
+			return true
+		}
+	}
+	return false
+}
+
+// TellDeletion tells the watcher that the Pod is being deleted, a bounded time. The marks say it, too.
+func (v Volume) TellDeletion() error {
+	socket, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: filepath.Join(v.Root, wire.SocketName), Net: "unixpacket"})
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	if err := socket.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	if _, err := socket.Write(wire.Message{Verb: wire.Stopping}.Append(nil)); err != nil {
+		return err
+	}
+	_, err = socket.Read(make([]byte, wire.MaxMessage))
+	return err
 }
 
 // clearMarks removes all marks: a container's start is not part of a deletion.

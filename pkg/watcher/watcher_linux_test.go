@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"restartrules.dev/pkg/plan"
 	"restartrules.dev/pkg/wire"
 )
 
@@ -103,12 +104,21 @@ func TestMarkPeersLeavesTheStoppingOneAndADeletion(t *testing.T) {
 	}
 }
 
+// planOf is a plan in which the volume's containers are wrapped.
+func planOf(v Volume) *plan.Plan {
+	p := &plan.Plan{Version: plan.Version, RestartPolicy: plan.RestartPolicy{Own: "Never", Compiled: "Never"}}
+	for _, name := range v.Containers {
+		p.Containers = append(p.Containers, plan.Container{Name: name, Kind: plan.KindContainer, Wrapped: true, OnExit: "0-255:end"})
+	}
+	return p
+}
+
 // serving runs Serve until the test is over, and gives its log.
 func serving(t *testing.T, v Volume) *lockedBuffer {
 	log := new(lockedBuffer)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, v, slog.New(slog.NewJSONHandler(log, nil))) }()
+	go func() { done <- Serve(ctx, v, planOf(v), slog.New(slog.NewJSONHandler(log, nil))) }()
 	t.Cleanup(func() {
 		cancel()
 		require.NoError(t, <-done)
@@ -191,7 +201,7 @@ func TestASocketThatAnEarlierWatcherLeftIsReplaced(t *testing.T) {
 	v := testVolume(t, "a")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	require.NoError(t, Serve(ctx, v, slog.New(slog.DiscardHandler)))
+	require.NoError(t, Serve(ctx, v, planOf(v), slog.New(slog.DiscardHandler)))
 	require.FileExists(t, filepath.Join(v.directory("a"), wire.SocketName))
 	serving(t, v)
 	send(t, connect(t, v, "a"), "hello version=1")
