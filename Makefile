@@ -14,7 +14,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 FUZZTIME ?= 10s
 TESTFLAGS ?=
-UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/all/... ./e2e/cluster/... ./e2e/demo/...
+UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/all/... ./e2e/cluster/... ./e2e/demo/... ./e2e/restartall/...
 
 ##@ General
 
@@ -50,6 +50,7 @@ build: ## Build the binaries into bin/; the kubectl plugin for this machine.
 	@mkdir -p bin
 	@GOOS=linux $(GO_BUILD) -o bin/webhook ./cmd/webhook
 	@GOOS=linux $(GO_BUILD) -o bin/watcher ./cmd/watcher
+	@GOOS=linux $(GO_BUILD) -o bin/prober ./cmd/prober
 	@GOOS=linux GOEXPERIMENT=nogreenteagc $(GO_BUILD) -o bin/shim ./cmd/shim
 	@GOOS=linux $(GO_BUILD) -o bin/app ./e2e/app
 	@$(GO_BUILD) -o bin/kubectl-restartrules ./cmd/kubectl-restartrules
@@ -84,6 +85,10 @@ test-differential: ## Validation and decisions against Kubernetes' own code (com
 test-integration: ## Admission against a real kube-apiserver.
 	go test -tags integration -count=1 ./e2e/integration
 
+.PHONY: test-total
+test-total: ## Whether stopping is total: trees, daemons, fork bombs, exec sessions, each 100 times (root on Linux, no cluster).
+	go test -tags e2e -count=1 -v -timeout 20m ./e2e/total
+
 .PHONY: test-e2e
 test-e2e: images ## The whole on a real kubelet.
 	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -timeout 10m ./e2e/cluster/node
@@ -92,6 +97,10 @@ test-e2e: images ## The whole on a real kubelet.
 .PHONY: test-matrix
 test-matrix: images ## Every workload kind on Kubernetes 1.33, 1.34 and 1.35, and side by side with its own restart rules.
 	go test -tags e2e -count=1 -v -parallel 60 -timeout 40m ./e2e/matrix
+
+.PHONY: test-restartall
+test-restartall: images ## Pods that restart all their containers, side by side with Kubernetes 1.36.
+	go test -tags e2e -count=1 -v -parallel 8 -timeout 30m ./e2e/restartall
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME, a duration or a number of runs like 10000x.

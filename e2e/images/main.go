@@ -36,7 +36,7 @@ func run(bin, out string, tests bool) error {
 	binary := func(name string) image.File { return image.Regular("/"+name, filepath.Join(bin, name)) }
 	images := map[string]image.Image{
 		"webhook.tar": {Name: "localhost/restartrules/webhook:dev", User: user, Entrypoint: []string{"/webhook"}, Files: []image.File{binary("webhook")}},
-		"watcher.tar": {Name: "localhost/restartrules/watcher:dev", User: user, Entrypoint: []string{"/watcher"}, Files: []image.File{binary("watcher"), binary("shim")}},
+		"watcher.tar": {Name: "localhost/restartrules/watcher:dev", User: user, Entrypoint: []string{"/watcher"}, Files: []image.File{binary("watcher"), binary("shim"), binary("prober")}},
 	}
 	if tests {
 		busybox, err := image.Busybox(context.Background())
@@ -47,7 +47,7 @@ func run(bin, out string, tests bool) error {
 			return err
 		}
 		if tests {
-			images["busybox.tar"], images["app.tar"] = testImages(busybox, binary("app"))
+			images["busybox.tar"], images["alpine.tar"], images["app.tar"] = testImages(busybox, binary("app"))
 		}
 	}
 	for name, i := range images {
@@ -58,9 +58,15 @@ func run(bin, out string, tests bool) error {
 	return nil
 }
 
-// testImages are the image of the examples, and that of the end-to-end tests.
-func testImages(busybox []image.File, app image.File) (forExamples, forTests image.Image) {
-	return image.Image{Name: "busybox:stable", Cmd: []string{"sh"}, Env: []string{"PATH=/bin"}, Files: busybox},
-		image.Image{Name: "localhost/restartrules/app:dev", Entrypoint: []string{"/app"}, Env: []string{"PATH=/bin"},
-			Files: append(slices.Clone(busybox), app)}
+// testImages are the images of the examples, and that of the end-to-end tests. What is called alpine is busybox and the file
+// by which Alpine is known.
+func testImages(busybox []image.File, app image.File) (forExamples, other, forTests image.Image) {
+	shell := image.Image{Name: "busybox:stable", Cmd: []string{"sh"}, Env: []string{"PATH=/bin"}, Files: busybox}
+	other = shell
+	other.Name = "alpine:3"
+	other.Files = append(slices.Clone(busybox), image.Regular("/etc/alpine-release", "e2e/images/alpine-release"))
+	forTests = shell
+	forTests.Name, forTests.Cmd, forTests.Entrypoint = "localhost/restartrules/app:dev", nil, []string{"/app"}
+	forTests.Files = append(slices.Clone(busybox), app)
+	return shell, other, forTests
 }
