@@ -22,6 +22,7 @@ type injectOptions struct {
 	image                 string
 	imagePullPolicy       string
 	shareProcessNamespace bool
+	readinessPort         int32
 }
 
 func newInjectCommand() *cobra.Command {
@@ -46,6 +47,8 @@ If there is any error nothing is printed. Warnings go to standard error.`,
 	flags.StringVar(&o.imagePullPolicy, "image-pull-policy", "", "imagePullPolicy of the injected watcher: Always, IfNotPresent or Never; empty leaves it to the API server.")
 	flags.BoolVar(&o.shareProcessNamespace, "share-process-namespace", true,
 		"Let the containers of injected Pods share one process namespace, where the Pod does not say.")
+	flags.Int32Var(&o.readinessPort, "readiness-port", inject.DefaultReadinessPort,
+		"Port in each injected Pod where its watcher says whether the Pod is ready, the webhook's flag of that name; 0 turns that off.")
 	o.output.addFlag(cmd, "yaml", "json")
 	return cmd
 }
@@ -55,7 +58,7 @@ func (o *injectOptions) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	opts.Image, opts.ShareProcessNamespace = o.image, o.shareProcessNamespace
+	opts.Image, opts.ShareProcessNamespace, opts.ReadinessPort = o.image, o.shareProcessNamespace, o.readinessPort
 	switch opts.ImagePullPolicy = corev1.PullPolicy(o.imagePullPolicy); opts.ImagePullPolicy {
 	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
 	default:

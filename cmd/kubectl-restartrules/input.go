@@ -46,7 +46,7 @@ func (o *inputOptions) injectOptions() (inject.Options, error) {
 	if err != nil {
 		return inject.Options{}, fmt.Errorf("--native-features: %w", err)
 	}
-	return inject.Options{Native: features, ShareProcessNamespace: true}, nil
+	return inject.Options{Native: features, ShareProcessNamespace: true, ReadinessPort: inject.DefaultReadinessPort}, nil
 }
 
 // input is what was read.

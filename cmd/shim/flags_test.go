@@ -66,9 +66,9 @@ func TestRunConfig(t *testing.T) {
 	require.Len(t, c.Commands, 2)
 
 	for want, extra := range map[string][]flag{
-		"--pod=all: expected member, twin or own":     {{"pod", "all"}},
-		"--pod needs --dir":                      {{"pod", "member"}, {"dir", ""}},
-		"--kill-timeout=0s: must be more than 0": {{"kill-timeout", "0s"}},
+		"--pod=all: expected member, twin or own": {{"pod", "all"}},
+		"--pod needs --dir":                       {{"pod", "member"}, {"dir", ""}},
+		"--kill-timeout=0s: must be more than 0":  {{"kill-timeout", "0s"}},
 		`--exec=x="a": expected liveness, startup, postStart or preStop before the second =`: {{"exec", `x="a"`}},
 	} {
 		_, err := runConfig(flags(extra...), []string{"x"})

@@ -27,6 +27,7 @@ type serveOptions struct {
 	watcherImage           string
 	watcherImagePullPolicy string
 	shareProcessNamespace  bool
+	readinessPort          int32
 	nativeFeatures         []string
 	podTemplates           []string
 	logLevel               string
@@ -64,6 +65,8 @@ func (o *serveOptions) addFlags(flags *pflag.FlagSet) {
 		"imagePullPolicy of the injected watcher: Always, IfNotPresent or Never; empty leaves it to the API server.")
 	flags.BoolVar(&o.shareProcessNamespace, "share-process-namespace", true,
 		"Let the containers of injected Pods share one process namespace, where the Pod does not say.")
+	flags.Int32Var(&o.readinessPort, "readiness-port", inject.DefaultReadinessPort,
+		"Port in each injected Pod where its watcher says whether the Pod is ready; 0 turns that off, as does hostNetwork in a Pod.")
 	flags.StringSliceVar(&o.nativeFeatures, "native-features", nil,
 		"Feature gates that API server and kubelets have on, comma-separated: "+compile.RestartFeature+", "+compile.RestartAllFeature+
 			". What they do is left to them; native fields of Pod templates stay where they are.")
@@ -99,6 +102,7 @@ func (o *serveOptions) run(ctx context.Context, stderr io.Writer) error {
 		Image:                 o.watcherImage,
 		ImagePullPolicy:       corev1.PullPolicy(o.watcherImagePullPolicy),
 		ShareProcessNamespace: o.shareProcessNamespace,
+		ReadinessPort:         o.readinessPort,
 		Native:                native,
 	}, kinds, log.WithName("admission"), ctrlmetrics.Registry)
 	if err != nil {
@@ -118,6 +122,9 @@ func (o *serveOptions) validate() error {
 	}
 	if o.server.Port < 1 || o.server.Port > 65535 {
 		return fmt.Errorf("--port is %d, must be in 1..65535", o.server.Port)
+	}
+	if o.readinessPort < 0 || o.readinessPort > 65535 {
+		return fmt.Errorf("--readiness-port is %d, must be in 0..65535", o.readinessPort)
 	}
 	if o.server.ShutdownDelay < 0 {
 		return fmt.Errorf("--shutdown-delay is %v, must not be negative", o.server.ShutdownDelay)

@@ -32,15 +32,25 @@ const (
 	// SeamAnnotation is the form of the line that a shim writes to the container's stderr between
 	// two attempts: "text" (default), "json" or "off".
 	SeamAnnotation = "restartrules.dev/seam"
+	// ExcludeContainersAnnotation is a comma-separated list of containers that go on while the whole
+	// Pod restarts.
+	ExcludeContainersAnnotation = "restartrules.dev/exclude-containers"
+	// StrategyAnnotation with the value StrategySandbox has the whole Pod restarted by ending its
+	// sandbox, not in place.
+	StrategyAnnotation = "restartrules.dev/strategy"
+	// InitScriptsAnnotation names a ConfigMap: in place of each regular init container the watcher
+	// runs the script in the key of the container's name when the whole Pod restarts.
+	InitScriptsAnnotation = "restartrules.dev/init-scripts"
 	// SafeToEvictAnnotation is the cluster autoscaler's list of local volumes that do not keep a
 	// node from being removed.
 	SafeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 
-	ModeEmulated   = "emulated"
-	ModeEmulate    = "emulate"
-	PreferSurvive  = "survive"
-	InjectEnabled  = "enabled"
-	InjectDisabled = "disabled"
+	ModeEmulated    = "emulated"
+	ModeEmulate     = "emulate"
+	PreferSurvive   = "survive"
+	StrategySandbox = "sandbox"
+	InjectEnabled   = "enabled"
+	InjectDisabled  = "disabled"
 )
 
 // Names and paths inside an injected Pod.
@@ -60,4 +70,14 @@ const (
 	ShimPath = MountPath + "/shim"
 	// PlanEnv is the environment variable that carries the plan to the watcher.
 	PlanEnv = "RESTARTRULES_PLAN"
+	// PodIPEnv is the environment variable that carries the Pod's IP to the watcher.
+	PodIPEnv = "POD_IP"
+	// ReadyPath is where the watcher serves the Pod's readiness over HTTP, on the plan's port.
+	ReadyPath = "/ready"
+	// TwinSuffix is what the name of an init container's twin ends with.
+	TwinSuffix = "-replay"
+	// ScriptsVolumeName is the volume with the ConfigMap of InitScriptsAnnotation, ScriptsPath where
+	// the watcher sees it.
+	ScriptsVolumeName = "restartrules-scripts"
+	ScriptsPath       = "/restartrules-scripts"
 )

@@ -4,6 +4,8 @@
 package compile
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 
 	"restartrules.dev/pkg/exitcodes"
@@ -17,8 +19,13 @@ type Options struct {
 	// Survive keeps the Pod's own policy: containers that it would restart although they have ended
 	// for good linger instead.
 	Survive bool
-	// MaxRestarts is the default for containers that are wrapped; nil: there is none.
+	// MaxRestarts is the default for containers that are wrapped; nil: there is none. Sidecars don't
+	// have it: they always restart.
 	MaxRestarts *int32
+	// Probed are containers with a livenessProbe or startupProbe, by name.
+	Probed map[string]bool
+	// Excluded are containers that a restart of the whole Pod leaves alone, by name.
+	Excluded map[string]bool
 }
 
 // Result is a Pod-level policy and, for each container in the order given, how it is carried out.
@@ -27,6 +34,8 @@ type Result struct {
 	// Why says why Policy isn't the Pod's own; empty if it is.
 	Why        string
 	Containers []Container
+	// WholePod says that rules concern the Pod as a whole, and the cluster doesn't do that itself.
+	WholePod bool
 }
 
 // Container is the result for one container.
@@ -44,11 +53,11 @@ type Container struct {
 	// policy.
 	Policy *corev1.ContainerRestartPolicy
 	Rules  []corev1.ContainerRestartRule
+	WholePodContainer
 }
 
-// Compile finds a result that is exact: for every container and code, kubelet and shim together do
-// what rules.Decide says. The action RestartAllContainers, where it is not native, counts as a
-// restart of the container; package validation refuses it before.
+// Compile finds a result that is exact: for every container and code, kubelet, shim and watcher
+// together do what rules.Decide says.
 //
 // Where the cluster has Restart itself the Pod keeps its policy, and only containers are wrapped
 // whose rules say what native fields can't. Elsewhere, of the Pod-level policies that fit, Compile
@@ -60,6 +69,7 @@ func Compile(podPolicy corev1.RestartPolicy, list []rules.Container, opts Option
 		c := list[i] // MaxRestarts may be set
 		containers[i] = &container{Container: &c, outcomes: rules.NewOutcomes(podPolicy, &c)}
 	}
+	wholePod := concernsPod(containers, opts)
 	for {
 		var result Result
 		if opts.Native.Restart {
@@ -67,9 +77,17 @@ func Compile(podPolicy corev1.RestartPolicy, list []rules.Container, opts Option
 		} else {
 			result = emulate(podPolicy, containers, opts.Survive)
 		}
-		if !limit(containers, result.Containers, opts.MaxRestarts) {
-			return result
+		if limit(containers, result.Containers, opts.MaxRestarts) || !wholePod && watched(containers, result.Containers, opts) {
+			continue
 		}
+		result.WholePod = wholePod
+		if wholePod {
+			complete(containers, &result, opts)
+		}
+		for i, c := range containers {
+			result.Containers[i].Member = c.watched || result.Containers[i].Member
+		}
+		return result
 	}
 }
 
@@ -80,7 +98,7 @@ func limit(containers []*container, results []Container, most *int32) (changed b
 		return false
 	}
 	for i, c := range containers {
-		if results[i].Wrapped && c.MaxRestarts == nil {
+		if results[i].Wrapped && c.MaxRestarts == nil && c.Kind != rules.Sidecar {
 			c.MaxRestarts, c.InPlace, changed = most, true, true
 		}
 	}
@@ -91,6 +109,12 @@ func limit(containers []*container, results []Container, most *int32) (changed b
 type container struct {
 	*rules.Container
 	outcomes *rules.Outcomes
+	// needed says why the container is wrapped whatever its decisions; empty: it needn't be.
+	needed string
+	// watched says that the watcher runs its probes, although no rule concerns the Pod.
+	watched bool
+	// endsAnyhow says that any exit may be its last, because the Pod may be ended.
+	endsAnyhow bool
 }
 
 // kubeletRestarts says what a kubelet that knows no rules does (upstream, gate off:
@@ -115,6 +139,28 @@ func restarts(d rules.Decision) bool {
 	return d.Action == rules.Restart || d.Action == rules.RestartAll
 }
 
+// watched has the watcher run the probes of regular containers that restart in place: the kubelet
+// would go on as if such a restart had never been. All their restarts are in place then. It returns
+// whether there are any more of them. A container that lingers keeps its probes.
+func watched(containers []*container, results []Container, opts Options) (changed bool) {
+	for i, c := range containers {
+		if c.watched || opts.Survive || c.Kind != rules.Regular || !opts.Probed[c.Name] || !results[i].Wrapped || !restartsInPlace(results[i].OnExit) {
+			continue
+		}
+		c.watched, c.InPlace, changed = true, true, true
+	}
+	return changed
+}
+
+func restartsInPlace(table *exittable.Table) bool {
+	for _, entry := range table {
+		if slices.ContainsFunc(entry, func(s exittable.Step) bool { return s.Action == exittable.Restart }) {
+			return true
+		}
+	}
+	return false
+}
+
 // ends are the exit codes after which the container may end for good where the kubelet, under the
 // policy, would restart it.
 func (c *container) ends(policy corev1.RestartPolicy) (ends exitcodes.Set) {
@@ -127,8 +173,12 @@ func (c *container) ends(policy corev1.RestartPolicy) (ends exitcodes.Set) {
 }
 
 func (c *container) mayEnd(code int) bool {
+	if c.Kind == rules.Sidecar {
+		return false // the kubelet always starts it again, until the Pod is over
+	}
 	chain := c.outcomes.After(code)
-	return !restarts(chain[len(chain)-1]) || c.MaxRestarts != nil && c.Kind != rules.Sidecar
+	counted := c.MaxRestarts != nil && slices.ContainsFunc(chain, func(d rules.Decision) bool { return d.Action == rules.Restart })
+	return c.endsAnyhow || counted || !restarts(chain[len(chain)-1])
 }
 
 // beyond are the exit codes after which the container may restart where the kubelet, under the
@@ -154,6 +204,10 @@ func (c *container) table(policy corev1.RestartPolicy, natively exitcodes.Set) (
 			step := end
 			switch {
 			case d.Action == rules.RestartAll && natively.Has(code):
+			case d.Action == rules.RestartAll:
+				step = exittable.Step{Action: exittable.All, Rule: int16(d.Rule)}
+			case d.Action == rules.EndPod:
+				step = exittable.Step{Action: exittable.Pod, Rule: int16(d.Rule)}
 			case restarts(d) && (c.InPlace || !kubeletRestarts(policy, c.Kind, code)):
 				step = exittable.Step{Action: exittable.Restart, Rule: int16(d.Rule)}
 				if l := c.Limit(d.Rule); d.Action == rules.Restart && l.MaxRestarts > 0 {

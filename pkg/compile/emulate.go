@@ -2,6 +2,7 @@ package compile
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -31,7 +32,7 @@ func best(podPolicy corev1.RestartPolicy, containers []*container) corev1.Restar
 		}
 		wrapped := 0
 		for _, c := range containers {
-			if !c.beyond(p).Empty() {
+			if c.needed != "" || !c.beyond(p).Empty() {
 				wrapped++
 			}
 		}
@@ -59,15 +60,19 @@ func (c *container) emulated(policy corev1.RestartPolicy) Container {
 		result.Policy = c.Policy
 	}
 	beyond, lingers := c.beyond(policy), c.ends(policy)
-	if beyond.Empty() && lingers.Empty() {
+	if c.needed == "" && beyond.Empty() && lingers.Empty() {
 		return result
 	}
 	result.Wrapped = true
 	result.OnExit, result.Total = c.table(policy, exitcodes.Set{})
 	result.Lingers = lingers.String()
 	switch {
+	case c.needed != "":
+		result.Why = c.needed
 	case beyond.Empty():
 		result.Why = fmt.Sprintf("lingers after exit code %s, where the kubelet would restart it under the Pod's restartPolicy %s", lingers, policy)
+	case c.watched:
+		result.Why = "restarts in place, and has probes, which are the watcher's then"
 	case c.InPlace:
 		result.Why = "its restarts are counted or have a back-off of their own, so they are all in place"
 	default:
@@ -79,6 +84,9 @@ func (c *container) emulated(policy corev1.RestartPolicy) Container {
 func whyNotOwn(policy, podPolicy corev1.RestartPolicy, containers []*container) string {
 	if policy == podPolicy {
 		return ""
+	}
+	if slices.ContainsFunc(containers, func(c *container) bool { return c.endsAnyhow }) {
+		return "a rule with action TerminatePod can end it after any exit code"
 	}
 	if c, code, ok := fits(podPolicy, containers); !ok {
 		return fmt.Sprintf("container %q ends for good on exit code %d", c.Name, code)

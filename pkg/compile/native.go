@@ -19,12 +19,15 @@ func native(podPolicy corev1.RestartPolicy, containers []*container, opts Option
 }
 
 func (c *container) native(podPolicy corev1.RestartPolicy, features Features) Container {
-	if !c.InPlace && !c.beyondNative(features) {
+	if c.needed == "" && !c.InPlace && !c.beyondNative(features) {
 		return Container{Why: "the kubelet does all of it by the container's native fields", Policy: c.Policy, Rules: c.Rules}
 	}
 	result := Container{Wrapped: true, Why: "its rules say what native fields can't"}
+	if c.needed != "" {
+		result.Why = c.needed
+	}
 	var all exitcodes.Set
-	if features.RestartAll {
+	if features.RestartAll && c.needed == "" {
 		for code := range exitcodes.Count {
 			if slices.ContainsFunc(c.outcomes.After(code), func(d rules.Decision) bool { return d.Action == rules.RestartAll }) {
 				all.Add(code)
@@ -47,7 +50,7 @@ func (c *container) native(podPolicy corev1.RestartPolicy, features Features) Co
 func (c *container) beyondNative(features Features) bool {
 	for _, rule := range c.Rules {
 		switch rule.Action {
-		case rules.ActionTerminate:
+		case rules.ActionTerminate, rules.ActionTerminatePod:
 			return true
 		case corev1.ContainerRestartRuleActionRestartAllContainers:
 			if !features.RestartAll {

@@ -38,6 +38,10 @@ type Container struct {
 	// Wrapped says that a shim runs in front of the container's command; Why says why, or why not.
 	Wrapped bool   `json:"wrapped"`
 	Why     string `json:"why"`
+	// Twin is the container that runs an init container again when the whole Pod restarts. Excluded
+	// says that it is left out of that.
+	Twin     string `json:"twin,omitempty"`
+	Excluded bool   `json:"excluded,omitempty"`
 	// MaxRestarts is how often it restarts at all, always in place; nil: there is no limit.
 	MaxRestarts *int32 `json:"maxRestarts,omitempty"`
 	// Exits cover the exit codes 0..255, ascending; fewer after Pod.Only.
@@ -60,6 +64,8 @@ const (
 	RestartContainer = "RestartContainer"
 	// RestartAllContainers starts all containers of the Pod again.
 	RestartAllContainers = "RestartAllContainers"
+	// TerminatePod ends all containers of the Pod for good.
+	TerminatePod = "TerminatePod"
 	// Complete ends the container for good, as a success.
 	Complete = "Complete"
 	// Fail ends the container for good, as a failure.
@@ -71,6 +77,7 @@ const (
 // Who does it.
 const (
 	Shim    = "shim"
+	Watcher = "watcher"
 	Kubelet = "kubelet"
 )
 
@@ -79,7 +86,7 @@ type Step struct {
 	// Action is one of the constants above, Text the same for people.
 	Action string `json:"action"`
 	Text   string `json:"text"`
-	// By is Shim or Kubelet.
+	// By is Shim, Watcher or Kubelet.
 	By string `json:"by"`
 	// Wait is the time between the exit and the next start; empty if there is none.
 	Wait string `json:"wait,omitempty"`
@@ -95,7 +102,10 @@ type Step struct {
 func Explain(c *inject.Compiled) *Pod {
 	p := &Pod{Own: c.Own, Compiled: c.Result.Policy, Why: c.Result.Why}
 	for i := range c.Containers {
-		e := &container{own: c.Own, CompiledContainer: &c.Containers[i], result: &c.Result.Containers[i]}
+		e := &container{own: c.Own, all: c.RestartAllBackoff, how: "in place", CompiledContainer: &c.Containers[i], result: &c.Result.Containers[i]}
+		if c.NewSandbox {
+			e.how = "in a new sandbox"
+		}
 		p.Containers = append(p.Containers, e.explain())
 	}
 	return p
@@ -119,12 +129,15 @@ func (p *Pod) Only(exits map[string][]int) bool {
 // container is one container that is being explained.
 type container struct {
 	*inject.CompiledContainer
-	own    corev1.RestartPolicy
+	own corev1.RestartPolicy
+	// all is the back-off of restarts of the whole Pod, and how says how they are done.
+	all    manifest.Backoff
+	how    string
 	result *compile.Container
 }
 
 func (c *container) explain() Container {
-	e := Container{Name: c.Rules.Name, Kind: kindOf(c.Rules.Kind), Wrapped: c.result.Wrapped, Why: c.result.Why}
+	e := Container{Name: c.Rules.Name, Kind: kindOf(c.Rules.Kind), Wrapped: c.result.Wrapped, Why: c.result.Why, Twin: c.Twin, Excluded: c.Excluded}
 	if c.result.Total != nil {
 		e.MaxRestarts = &c.result.Total.Max
 	}
@@ -179,6 +192,10 @@ func (c *container) step(d rules.Decision, shim exittable.Action) Step {
 	switch {
 	case shim == exittable.Restart:
 		return Step{Action: RestartInPlace, Text: "starts again in place", By: Shim, Wait: wait(c.Backoff)}
+	case shim == exittable.All:
+		return Step{Action: RestartAllContainers, Text: "all containers of the Pod start again, " + c.how, By: Watcher, Wait: wait(c.all)}
+	case shim == exittable.Pod:
+		return Step{Action: TerminatePod, Text: "all containers of the Pod are stopped, and the Pod ends", By: Watcher}
 	case shim == exittable.Linger:
 		return Step{Action: Linger, Text: "has ended for good; the container stays until the Pod is deleted", By: Shim}
 	case restarts && d.Action == rules.RestartAll:

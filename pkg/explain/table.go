@@ -33,6 +33,12 @@ func (p *Pod) WriteTable(w io.Writer) error {
 		if _, err := fmt.Fprintf(w, "  %s is %s: %s.\n", c.Name, wrapped, c.Why); err != nil {
 			return err
 		}
+		if c.Twin != "" {
+			fmt.Fprintf(w, "  When the whole Pod restarts, %s runs again in container %s.\n", c.Name, c.Twin)
+		}
+		if c.Excluded {
+			fmt.Fprintf(w, "  When the whole Pod restarts, %s is left out.\n", c.Name)
+		}
 		if c.MaxRestarts != nil {
 			fmt.Fprintf(w, "  %s restarts %s at most, whatever rules and policy say.\n", c.Name, times(*c.MaxRestarts))
 		}

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-var testOptions = Options{Image: "example.com/restartrules:v1", ImagePullPolicy: corev1.PullIfNotPresent, ShareProcessNamespace: true}
+var testOptions = Options{Image: "example.com/restartrules:v1", ImagePullPolicy: corev1.PullIfNotPresent, ShareProcessNamespace: true, ReadinessPort: DefaultReadinessPort}
 
 // apply applies a patch as the API server does.
 func apply(t *testing.T, object []byte, ops []Op) []byte {

@@ -105,7 +105,7 @@ func (c *check) list(kind string, path *field.Path, list []manifest.Container) {
 }
 
 func (c *check) container(path *field.Path, live *manifest.Container, entry *plan.Container) {
-	_, carried, err := nativeFields(entry)
+	taken, carried, err := recorded(entry)
 	switch {
 	case err != nil:
 		c.changed(field.NewPath("metadata", "annotations").Key(api.PlanAnnotation), "%v", err)
@@ -113,8 +113,8 @@ func (c *check) container(path *field.Path, live *manifest.Container, entry *pla
 		if !live.Rules.Equal(carried) {
 			c.changed(path.Child("restartPolicy"), "container %q has not the restartPolicy and restartPolicyRules that it was given", live.Name)
 		}
-	case entry.Kind == plan.KindContainer || !live.IsSidecar():
-		if live.RestartPolicy != nil {
+	case entry.TwinOf == "" || entry.Kind == plan.KindContainer:
+		if live.RestartPolicy != nil && (entry.Kind == plan.KindContainer || !live.IsSidecar()) {
 			c.changed(path.Child("restartPolicy"), "container %q has a restartPolicy", live.Name)
 		}
 		if len(live.RestartPolicyRules) > 0 {
@@ -127,6 +127,12 @@ func (c *check) container(path *field.Path, live *manifest.Container, entry *pla
 			c.changed(path.Child("command"), "container %q runs the shim %s", live.Name, api.ShimPath)
 		}
 		return
+	}
+	if taken.LivenessProbe != nil && live.LivenessProbe != nil {
+		c.changed(path.Child("livenessProbe"), "container %q has a livenessProbe, which the watcher was to run", live.Name)
+	}
+	if taken.StartupProbe != nil && !isOurs(live.StartupProbe) {
+		c.changed(path.Child("startupProbe"), "the startupProbe of container %q doesn't ask the shim %s", live.Name, api.ShimPath)
 	}
 	flags := live.Command[:max(slices.Index(live.Command, "--"), 0)]
 	if !shimmed || !slices.Contains(flags, "--container="+entry.Name) || !slices.Contains(flags, "--on-exit="+entry.OnExit) {

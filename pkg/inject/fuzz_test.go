@@ -53,6 +53,10 @@ func FuzzCreate(f *testing.F) {
 		require.NoError(t, err)
 		require.Empty(t, again.Errors)
 		require.Empty(t, again.Patch)
+		same, err := Update(patched, patched, options)
+		require.NoError(t, err)
+		require.Empty(t, same.Errors)
+		require.Empty(t, same.Patch)
 		errs, err := Check(patched)
 		require.NoError(t, err)
 		if len(result.Patch) > 0 && !bytes.Contains(data, []byte(api.ShimPath)) {

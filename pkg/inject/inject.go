@@ -23,9 +23,14 @@ type Options struct {
 	ImagePullPolicy corev1.PullPolicy
 	// ShareProcessNamespace is the default for Pods that don't say themselves.
 	ShareProcessNamespace bool
+	// ReadinessPort is where watchers serve their Pod's readiness; 0: nowhere.
+	ReadinessPort int32
 	// Native is what the cluster does itself.
 	Native compile.Features
 }
+
+// DefaultReadinessPort is the port of Options.ReadinessPort where nothing else is said.
+const DefaultReadinessPort = 15951
 
 // Result is the answer to one admission request. If there are Errors the Pod is to be refused and
 // Patch is empty. No warning is longer than 255 characters, from where on the API server complains.
@@ -52,7 +57,7 @@ func Create(object []byte, opts Options) (Result, error) {
 
 // create is Create for a live Pod or Pod template at root.
 func create(live *manifest.Pod, object []byte, root *field.Path, opts Options) (Result, error) {
-	inj, result, err := prepare(live, root, opts)
+	inj, result, err := prepare(live, object, root, opts)
 	if err != nil || inj == nil {
 		return result, err
 	}
@@ -70,7 +75,7 @@ func create(live *manifest.Pod, object []byte, root *field.Path, opts Options) (
 	if inj.prev == nil && inj.nothingToDo() {
 		return Result{Patch: dropPlan(live), Warnings: result.Warnings}, nil
 	}
-	if result.Patch, err = inj.patch(object, text); err != nil {
+	if result.Patch, err = inj.patch(text); err != nil {
 		return Result{}, err
 	}
 	return result, nil
@@ -78,7 +83,7 @@ func create(live *manifest.Pod, object []byte, root *field.Path, opts Options) (
 
 // prepare validates and compiles. The injection is nil if there is nothing to inject: then the result
 // is the answer. Otherwise it holds warnings and errors.
-func prepare(live *manifest.Pod, root *field.Path, opts Options) (*injection, Result, error) {
+func prepare(live *manifest.Pod, object []byte, root *field.Path, opts Options) (*injection, Result, error) {
 	prev := previous(live)
 	if prev == nil && !live.HasRules() {
 		return nil, Result{Patch: dropPlan(live)}, nil
@@ -93,16 +98,23 @@ func prepare(live *manifest.Pod, root *field.Path, opts Options) (*injection, Re
 	if user.Metadata.Annotations[api.ModeAnnotation] == api.ModeEmulate {
 		opts.Native = compile.Features{}
 	}
-	doc, warnings, errs := validation.Pod(user, root, validation.Options{RestartAllContainers: opts.Native.RestartAll})
+	doc, warnings, errs := validation.Pod(user, root, validation.Options{RestartAllContainers: true})
 	if len(errs) > 0 {
 		return nil, Result{Warnings: warnings, Errors: errs}, nil
 	}
 	inj := newInjection(live, user, doc, opts)
 	inj.prev = prev
+	if inj.raw, err = decodeRaw(object); err != nil {
+		return nil, Result{}, err
+	}
+	if err := inj.addTwins(); err != nil {
+		return nil, Result{}, err
+	}
 	if inj.wrapped() {
-		errs = validation.Injection(user, inj.wraps, root)
+		errs = validation.Injection(user, inj.needs, root)
 	}
 	errs = append(errs, inj.cantSurvive(root)...)
+	errs = append(errs, inj.cantRestartAll(root)...)
 	return inj, Result{Warnings: append(warnings, inj.warnings()...), Errors: errs}, nil
 }
 
@@ -118,7 +130,7 @@ func previous(pod *manifest.Pod) *plan.Plan {
 		return nil
 	}
 	for _, c := range p.Containers {
-		if find(listOf(&pod.Spec, c.Kind), c.Name) == nil {
+		if c.TwinOf == "" && find(listOf(&pod.Spec, c.Kind), c.Name) == nil {
 			return nil
 		}
 	}

@@ -1,9 +1,6 @@
 package inject
 
 import (
-	"encoding/json"
-	"fmt"
-
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/compile"
 	"restartrules.dev/pkg/manifest"
@@ -22,12 +19,21 @@ type injection struct {
 	// parts are all containers but the watcher, init containers first.
 	parts    []part
 	compiled compile.Result
+	// restartAll is what the document says of restarts of the whole Pod.
+	restartAll manifest.RestartAllContainers
+	// excluded are left out of these.
+	excluded map[string]bool
+	// raw are the live containers with all their fields.
+	raw *rawContainers
+	// twins replay init containers, in their order.
+	twins []twin
 }
 
 // part is one container.
 type part struct {
-	// path is the JSON pointer of the live container.
+	// path is the JSON pointer of the live container, index where it is in its list.
 	path       string
+	index      int
 	live, user *manifest.Container
 	planKind   string
 	rules      rules.Container
@@ -37,7 +43,10 @@ type part struct {
 }
 
 func newInjection(live, user *manifest.Pod, doc *manifest.Document, opts Options) *injection {
-	inj := &injection{opts: opts, live: live, user: user}
+	inj := &injection{opts: opts, live: live, user: user, excluded: validation.Excluded(user)}
+	if doc != nil && doc.RestartAllContainers != nil {
+		inj.restartAll = *doc.RestartAllContainers
+	}
 	initContainers, containers := validation.Resolve(user, doc)
 	inj.addList(plan.KindInitContainer, live.Spec.InitContainers, user.Spec.InitContainers, initContainers)
 	inj.addList(plan.KindContainer, live.Spec.Containers, user.Spec.Containers, containers)
@@ -50,6 +59,8 @@ func newInjection(live, user *manifest.Pod, doc *manifest.Document, opts Options
 		Native:      opts.Native,
 		Survive:     user.Metadata.Annotations[api.PreferAnnotation] == api.PreferSurvive,
 		MaxRestarts: validation.DefaultMaxRestarts(user),
+		Excluded:    inj.excluded,
+		Probed:      inj.probed(),
 	})
 	for i := range inj.parts {
 		inj.parts[i].compiled = &inj.compiled.Containers[i]
@@ -69,7 +80,7 @@ func (inj *injection) addList(kind string, live, user []manifest.Container, reso
 		c, r := &user[next], &resolved[next]
 		next++
 		inj.parts = append(inj.parts, part{
-			path: at(path, i), live: &live[i], user: c, planKind: kind, backoff: r.Backoff,
+			path: at(path, i), index: i, live: &live[i], user: c, planKind: kind, backoff: r.Backoff,
 			rules: rules.Container{
 				Name: c.Name, Kind: kindOf(kind, c), Policy: r.RestartPolicy, Rules: r.RestartPolicyRules,
 				Limits: r.Limits, MaxRestarts: r.MaxRestarts,
@@ -90,6 +101,17 @@ func kindOf(kind string, c *manifest.Container) rules.Kind {
 	}
 }
 
+// probed are the containers with probes that a restart in place concerns.
+func (inj *injection) probed() map[string]bool {
+	names := map[string]bool{}
+	for i := range inj.parts {
+		if c := inj.parts[i].user; c.LivenessProbe != nil || c.StartupProbe != nil {
+			names[c.Name] = true
+		}
+	}
+	return names
+}
+
 // wrapped reports whether any container is wrapped.
 func (inj *injection) wrapped() bool {
 	for i := range inj.parts {
@@ -100,53 +122,20 @@ func (inj *injection) wrapped() bool {
 	return false
 }
 
-// wraps reports whether the container of that name is wrapped.
-func (inj *injection) wraps(name string) bool {
+// needs says what is done to the container of that name.
+func (inj *injection) needs(name string) (n validation.Needs) {
 	for i := range inj.parts {
-		if inj.parts[i].user.Name == name {
-			return inj.parts[i].compiled.Wrapped
+		if p := &inj.parts[i]; p.user.Name == name {
+			n.Wrapped = p.compiled.Wrapped
+			n.WholePod = p.compiled.Member || p.compiled.Replay != nil
 		}
 	}
-	return false
-}
-
-// plan is the plan's text.
-func (inj *injection) plan() (string, error) {
-	p := plan.Plan{
-		Version:       plan.Version,
-		RestartPolicy: plan.RestartPolicy{Own: string(inj.user.Spec.Policy()), Compiled: string(inj.compiled.Policy)},
-	}
-	for i := range inj.parts {
-		part := &inj.parts[i]
-		c := plan.Container{Name: part.user.Name, Kind: part.planKind, Wrapped: part.compiled.Wrapped, Why: part.compiled.Why}
-		if c.Wrapped {
-			c.OnExit = part.compiled.OnExit.String()
-			if part.backoff != nil {
-				c.Backoff = part.backoff.String()
-			}
-			if part.compiled.Total != nil {
-				c.MaxRestarts = part.compiled.Total.String()
-			}
+	for i := range inj.twins {
+		if inj.twins[i].of.user.Name == name {
+			n.Twin = inj.twins[i].name
 		}
-		var err error
-		if c.Declared, err = record(part.planKind, part.user.Rules); err == nil {
-			c.Carried, err = record(part.planKind, part.carried())
-		}
-		if err != nil {
-			return "", fmt.Errorf("container %q: record its restart rules: %w", part.user.Name, err)
-		}
-		p.Containers = append(p.Containers, c)
 	}
-	return p.Encode()
-}
-
-// record is the JSON of native fields; nil if they say nothing but that it is a sidecar.
-func record(planKind string, r manifest.Rules) (json.RawMessage, error) {
-	sidecar := planKind == plan.KindInitContainer && r.IsSidecar()
-	if r.IsZero() || sidecar && len(r.RestartPolicyRules) == 0 {
-		return nil, nil
-	}
-	return json.Marshal(r)
+	return n
 }
 
 // carried are the native fields that the container is to have.

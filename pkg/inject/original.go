@@ -21,7 +21,10 @@ func original(live *manifest.Pod, p *plan.Plan) (*manifest.Pod, error) {
 	}
 	user.Spec.RestartPolicy = corev1.RestartPolicy(p.RestartPolicy.Own)
 	if len(p.Wrapped()) > 0 {
-		user.Spec.Volumes = slices.DeleteFunc(slices.Clone(live.Spec.Volumes), func(v manifest.Volume) bool { return v.Name == api.VolumeName })
+		scripts := live.Metadata.Annotations[api.InitScriptsAnnotation] != "" && p.RestartAll != nil
+		user.Spec.Volumes = slices.DeleteFunc(slices.Clone(live.Spec.Volumes), func(v manifest.Volume) bool {
+			return v.Name == api.VolumeName || scripts && v.Name == api.ScriptsVolumeName
+		})
 	}
 	var err error
 	if user.Spec.Containers, err = originals(live.Spec.Containers, p); err != nil {
@@ -34,17 +37,23 @@ func original(live *manifest.Pod, p *plan.Plan) (*manifest.Pod, error) {
 func originals(live []manifest.Container, p *plan.Plan) ([]manifest.Container, error) {
 	var list []manifest.Container
 	for _, c := range live {
-		if c.Name == api.WatcherContainer && len(p.Wrapped()) > 0 {
+		if c.Name == api.WatcherContainer && len(p.Wrapped()) > 0 || isTwin(p, c.Name) {
 			continue
 		}
 		entry := p.Container(c.Name)
 		if entry != nil && (entry.Declared != nil || entry.Carried != nil) {
-			declared, carried, err := nativeFields(entry)
+			declared, carried, err := recorded(entry)
 			if err != nil {
 				return nil, err
 			}
-			if c.Rules.Equal(carried) {
-				c.Rules = declared
+			if c.Rules.Equal(carried) && !(declared.Rules.IsZero() && c.IsSidecar()) {
+				c.Rules = declared.Rules
+			}
+			if c.LivenessProbe == nil {
+				c.LivenessProbe = declared.LivenessProbe
+			}
+			if isOurs(c.StartupProbe) {
+				c.StartupProbe = declared.StartupProbe
 			}
 		}
 		if entry != nil && entry.Wrapped {
@@ -63,7 +72,7 @@ func unwrapped(c manifest.Container) manifest.Container {
 		exec := *handler.Exec
 		exec.Command = stripShim(hook)
 		handler.Exec = &exec
-		c.Lifecycle = &manifest.Lifecycle{PreStop: &handler}
+		c.Lifecycle = &manifest.Lifecycle{PreStop: &handler, PostStart: c.Lifecycle.PostStart}
 	}
 	c.VolumeMounts = slices.DeleteFunc(slices.Clone(c.VolumeMounts), func(m manifest.VolumeMount) bool { return m.Name == api.VolumeName })
 	return c
@@ -80,20 +89,22 @@ func stripShim(command []string) []string {
 	return command
 }
 
-// nativeFields are the native fields that the plan took out of a container, and those that it put
-// in.
-func nativeFields(c *plan.Container) (declared, carried manifest.Rules, err error) {
+// recorded is what the plan took out of a container, and the native fields that it put in.
+func recorded(c *plan.Container) (taken declared, carried manifest.Rules, err error) {
 	for _, field := range []struct {
 		text json.RawMessage
-		to   *manifest.Rules
+		to   any
 		what string
-	}{{c.Declared, &declared, "declared"}, {c.Carried, &carried, "carries"}} {
+	}{{c.Declared, &taken, "declared"}, {c.Carried, &carried, "carries"}} {
 		if field.text == nil {
 			continue
 		}
 		if err := json.Unmarshal(field.text, field.to); err != nil {
-			return declared, carried, fmt.Errorf("annotation %s: what container %q %s: %w", api.PlanAnnotation, c.Name, field.what, err)
+			return taken, carried, fmt.Errorf("annotation %s: what container %q %s: %w", api.PlanAnnotation, c.Name, field.what, err)
 		}
 	}
-	return declared, carried, nil
+	if c.Carried == nil && c.Kind == plan.KindInitContainer && taken.IsSidecar() {
+		carried.RestartPolicy = taken.RestartPolicy // a sidecar keeps it
+	}
+	return taken, carried, nil
 }

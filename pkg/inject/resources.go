@@ -1,6 +1,8 @@
 package inject
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 
@@ -41,6 +43,48 @@ func watcherResources(spec *manifest.PodSpec) corev1.ResourceRequirements {
 	return corev1.ResourceRequirements{Requests: list}
 }
 
+// twinCPU is what a twin has at most in a Guaranteed Pod, where it is set aside for good.
+var twinCPU = resource.MustParse("500m")
+
+// twinResources are those of an init container's twin. It has the init container's limits, for it does
+// the same work, and leaves the Pod's QoS class what it is; but it requests little, because it is idle
+// nearly always. In a Guaranteed Pod requests are limits: it has the init container's memory, and as
+// much of its CPU as is bearable. What is counted in pieces is never requested a second time.
+func twinResources(spec *manifest.PodSpec, init *corev1.ResourceRequirements) corev1.ResourceRequirements {
+	r := corev1.ResourceRequirements{Claims: init.Claims}
+	if spec.Resources != nil && len(spec.Resources.Requests)+len(spec.Resources.Limits) > 0 {
+		return r
+	}
+	add := func(list *corev1.ResourceList, name corev1.ResourceName, quantity resource.Quantity) {
+		if *list == nil {
+			*list = corev1.ResourceList{}
+		}
+		(*list)[name] = quantity
+	}
+	wholly := isGuaranteed(spec)
+	for name, little := range requests {
+		limit, limited := init.Limits[name]
+		limited = limited && limit.Sign() > 0
+		request := little
+		if wholly {
+			request = limit
+			if name == corev1.ResourceCPU && limit.Cmp(twinCPU) > 0 {
+				request, limit = twinCPU, twinCPU
+			}
+		}
+		if limited && request.Cmp(limit) > 0 {
+			request = limit
+		}
+		if limited {
+			add(&r.Limits, name, limit)
+		}
+		if wholly || anyUses(spec, name) {
+			add(&r.Requests, name, request)
+		}
+	}
+	return r
+}
+
 // isGuaranteed reports whether the Pod's QoS class is Guaranteed
 // (upstream: pkg/apis/core/v1/helper/qos/qos.go, ComputePodQOS).
 func isGuaranteed(spec *manifest.PodSpec) bool {
@@ -75,6 +119,11 @@ func anyUses(spec *manifest.PodSpec, name corev1.ResourceName) bool {
 
 // covers reports whether everything wanted is there; a LimitRange may have added more.
 func covers(live, want corev1.ResourceRequirements) bool {
+	for _, claim := range want.Claims {
+		if !slices.Contains(live.Claims, claim) {
+			return false
+		}
+	}
 	return coversList(live.Requests, want.Requests) && coversList(live.Limits, want.Limits)
 }
 

@@ -1,10 +1,12 @@
 package inject
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
@@ -64,13 +66,14 @@ func TestQoSClassStays(t *testing.T) {
 		"guaranteed, written out":     {`{limits: {cpu: "1", memory: 1Gi}, requests: {cpu: 1000m, memory: 1024Mi}}`, limits, limits, "", "Guaranteed", "100m", "32Mi"},
 		"of the Pod":                  {"{}", "{}", "{}", `{limits: {cpu: "1", memory: 1Gi}, requests: {cpu: "1", memory: 1Gi}}`, "Guaranteed", "0", "0"},
 	} {
-		t.Run(name, func(t *testing.T) {
+		const all = "restartPolicy: OnFailure, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [88]}}]"
+		test := func(t *testing.T, rules string) {
 			text := "metadata: {}\nspec:\n  restartPolicy: Never\n"
 			if tc.pod != "" {
 				text += "  resources: " + tc.pod + "\n"
 			}
-			text += "  containers:\n  - {name: trainer, command: [x], restartPolicy: OnFailure, resources: " + tc.trainer + "}\n" +
-				"  - {name: other, command: [x], resources: " + tc.other + "}\n  initContainers:\n  - {name: setup, resources: " + tc.init + "}\n"
+			text += "  containers:\n  - {name: trainer, command: [x], " + rules + ", resources: " + tc.trainer + "}\n" +
+				"  - {name: other, command: [x], resources: " + tc.other + "}\n  initContainers:\n  - {name: setup, command: [x], resources: " + tc.init + "}\n"
 			data := object(t, text)
 			patched := typed(t, created(t, data))
 			require.Equal(t, tc.class, qosClass(&typed(t, data).Spec))
@@ -78,6 +81,32 @@ func TestQoSClassStays(t *testing.T) {
 			requests := patched.Spec.InitContainers[0].Resources.Requests
 			require.Equal(t, tc.cpu, requests.Cpu().String())
 			require.Equal(t, tc.memory, requests.Memory().String())
+			agrees(t, created(t, data))
+		}
+		t.Run(name, func(t *testing.T) { test(t, "restartPolicy: OnFailure") })
+		t.Run(name+", with a twin", func(t *testing.T) { test(t, all) })
+	}
+}
+
+func TestTwinResources(t *testing.T) {
+	const limits = `{limits: {cpu: "1", memory: 1Gi}}`
+	for name, tc := range map[string]struct{ trainer, init, want string }{
+		"nothing":               {"{}", "{}", "{}"},
+		"little of what others": {"{requests: {cpu: 1, memory: 1Gi}}", "{}", "{requests: {cpu: 10m, memory: 16Mi}}"},
+		"its own limits":        {"{}", "{limits: {memory: 2Gi, cpu: 2}, requests: {memory: 1Gi}}", "{limits: {memory: 2Gi, cpu: 2}, requests: {memory: 16Mi, cpu: 10m}}"},
+		"tiny limits":           {"{}", "{limits: {memory: 8Mi, cpu: 5m}, requests: {memory: 1Mi, cpu: 1m}}", "{limits: {memory: 8Mi, cpu: 5m}, requests: {memory: 8Mi, cpu: 5m}}"},
+		"guaranteed":            {limits, "{limits: {memory: 2Gi, cpu: 2}}", "{limits: {memory: 2Gi, cpu: 500m}, requests: {memory: 2Gi, cpu: 500m}}"},
+		"guaranteed, small":     {limits, "{limits: {memory: 8Mi, cpu: 50m}}", "{limits: {memory: 8Mi, cpu: 50m}, requests: {memory: 8Mi, cpu: 50m}}"},
+		"only once":             {"{}", "{limits: {ephemeral-storage: 1Gi, hugepages-2Mi: 4Mi}}", "{}"},
+		"claims are shared":     {"{}", "{claims: [{name: c}]}", "{claims: [{name: c}]}"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := "metadata: {}\nspec:\n  restartPolicy: Never\n  initContainers:\n  - {name: setup, command: [x], resources: " + tc.init + "}\n  containers:\n" +
+				"  - {name: trainer, command: [x], restartPolicy: Never, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [1]}}], resources: " + tc.trainer + "}\n"
+			got := typed(t, created(t, object(t, text))).Spec.Containers[1].Resources
+			var want corev1.ResourceRequirements
+			require.NoError(t, json.Unmarshal(object(t, tc.want), &want))
+			require.True(t, equality.Semantic.DeepEqual(want, got), "%v", got)
 		})
 	}
 }

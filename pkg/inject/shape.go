@@ -10,11 +10,12 @@ import (
 	"restartrules.dev/pkg/manifest"
 )
 
-// hold is how long a shim holds an exit back in Pods with a preStop hook that can't be guarded.
-const hold = "500ms"
+// appArmor is what the annotations with the containers' AppArmor profiles begin with, in API servers
+// before 1.30 the only place for them.
+const appArmor = corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix
 
 // patch makes the live Pod what it is to be. text is the plan's.
-func (inj *injection) patch(object []byte, text string) ([]Op, error) {
+func (inj *injection) patch(text string) ([]Op, error) {
 	var p patch
 	inj.metadata(&p, text)
 	if live, want := inj.live.Spec.RestartPolicy, inj.compiled.Policy; live == "" && inj.live.Spec.Policy() != want {
@@ -28,10 +29,10 @@ func (inj *injection) patch(object []byte, text string) ([]Op, error) {
 	for i := range inj.parts {
 		inj.container(&p, &inj.parts[i])
 	}
-	if err := inj.watcher(&p, object); err != nil {
+	if err := inj.ourContainers(&p); err != nil {
 		return nil, err
 	}
-	inj.volume(&p)
+	inj.volumes(&p)
 	return p.ops, nil
 }
 
@@ -40,6 +41,12 @@ func (inj *injection) metadata(p *patch, text string) {
 	if inj.wrapped() {
 		p.set("/metadata/labels", inj.live.Metadata.Labels, map[string]string{api.ModeLabel: api.ModeEmulated})
 		annotations[api.SafeToEvictAnnotation] = withVolume(inj.live.Metadata.Annotations[api.SafeToEvictAnnotation])
+	}
+	for i := range inj.twins {
+		t := &inj.twins[i]
+		if profile, ok := inj.live.Metadata.Annotations[appArmor+t.of.user.Name]; ok {
+			annotations[appArmor+t.name] = profile
+		}
 	}
 	p.set("/metadata/annotations", inj.live.Metadata.Annotations, annotations)
 	if inj.live.Metadata.Labels[api.ModeLabel] == api.ModeEmulated && !inj.wrapped() {
@@ -75,6 +82,7 @@ func (inj *injection) container(p *patch, c *part) {
 	p.command(c.path+"/lifecycle/preStop/exec/command", c.live.PreStopExec(), hook)
 	setMounts(p, c.path+"/volumeMounts", c.live.VolumeMounts, c.user.VolumeMounts, mounts)
 	setNative(p, c.path, c.live.Rules, c.carried())
+	c.setProbes(p)
 }
 
 // setNative makes the native fields of a container what they are to be.
@@ -96,24 +104,6 @@ func setField(p *patch, path string, there, wanted, same bool, value any) {
 	case wanted && !same:
 		p.replace(path, value)
 	}
-}
-
-// shim is the beginning of a wrapped container's command.
-func (inj *injection) shim(c *part) []string {
-	args := []string{api.ShimPath, "run", "--container=" + c.user.Name, "--on-exit=" + c.compiled.OnExit.String()}
-	if c.compiled.Total != nil {
-		args = append(args, "--max-restarts="+c.compiled.Total.String())
-	}
-	if c.backoff != nil {
-		args = append(args, "--backoff="+c.backoff.String())
-	}
-	if seam := inj.user.Metadata.Annotations[api.SeamAnnotation]; seam != "" && seam != "text" {
-		args = append(args, "--seam="+seam)
-	}
-	if inj.unguarded() != nil {
-		args = append(args, "--hold="+hold)
-	}
-	return append(args, "--")
 }
 
 // mountsOf are what a wrapped container sees of the volume.
@@ -143,12 +133,31 @@ func setMounts(p *patch, path string, live, user []manifest.VolumeMount, want []
 	}
 }
 
-func (inj *injection) volume(p *patch) {
-	live, there := inj.live.Spec.Volumes, len(inj.live.Spec.Volumes) != len(inj.user.Spec.Volumes)
-	switch {
-	case inj.wrapped() && !there:
-		appendTo(p, "/spec/volumes", live, corev1.Volume{Name: api.VolumeName, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
-	case !inj.wrapped() && there:
-		p.remove(at("/spec/volumes", slices.IndexFunc(live, func(v manifest.Volume) bool { return v.Name == api.VolumeName })))
+// volumes makes our volumes what they are to be. The user's are the live ones without ours.
+func (inj *injection) volumes(p *patch) {
+	var want []corev1.Volume
+	if inj.wrapped() {
+		want = append(want, corev1.Volume{Name: api.VolumeName, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		if name := inj.initScripts(); name != "" {
+			want = append(want, corev1.Volume{Name: api.ScriptsVolumeName, VolumeSource: corev1.VolumeSource{
+				ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}})
+		}
 	}
+	wanted := func(name string) bool {
+		return slices.ContainsFunc(want, func(v corev1.Volume) bool { return v.Name == name })
+	}
+	live, there := inj.live.Spec.Volumes, map[string]bool{}
+	var gone []int
+	for i, v := range live {
+		if slices.ContainsFunc(inj.user.Spec.Volumes, func(u manifest.Volume) bool { return u == v }) {
+			continue
+		}
+		there[v.Name] = true
+		if !wanted(v.Name) {
+			gone = append(gone, i)
+		}
+	}
+	p.removeAt("/spec/volumes", gone)
+	want = slices.DeleteFunc(want, func(v corev1.Volume) bool { return there[v.Name] })
+	appendTo(p, "/spec/volumes", live, want...)
 }

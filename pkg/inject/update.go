@@ -138,8 +138,24 @@ func (u *update) containers(kind string, list, old, user []manifest.Container) {
 			u.patch.replace(path+"/lifecycle/preStop/exec/command", was.PreStopExec())
 			reset = true
 		}
-		if kind == plan.KindContainer || !was.IsSidecar() {
+		reset = u.probes(path, c, was, wrote) || reset
+		u.image(c, was, entry)
+		if kind == plan.KindContainer || !was.IsSidecar() || len(wrote.RestartPolicyRules) > 0 {
 			u.rules(c, was.Rules, wrote.Rules, kind, i, reset)
+		}
+	}
+}
+
+// image has the twin of an init container follow a change of its image, which is mutable.
+func (u *update) image(c, was *manifest.Container, entry *plan.Container) {
+	if entry.Twin == "" || c.Image == was.Image {
+		return
+	}
+	for _, kind := range []string{plan.KindContainer, plan.KindInitContainer} {
+		for i, twin := range listOf(&u.pod.Spec, kind) {
+			if twin.Name == entry.Twin && twin.Image == was.Image {
+				u.patch.replace(at("/spec/"+kind+"s", i)+"/image", c.Image)
+			}
 		}
 	}
 }

@@ -2,11 +2,15 @@ package inject
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/manifest"
 	"restartrules.dev/pkg/rules"
 )
 
@@ -27,7 +31,7 @@ func (inj *injection) warnings() []string {
 	}
 	for i := range inj.parts {
 		c := &inj.parts[i]
-		if to == corev1.RestartPolicyNever && c.compiled.Wrapped && c.rules.Kind == rules.Regular &&
+		if to == corev1.RestartPolicyNever && c.compiled.Wrapped && c.rules.Kind == rules.Regular && !c.probesMove() &&
 			(c.user.LivenessProbe != nil || c.user.StartupProbe != nil) {
 			warn("container %q: when its livenessProbe or startupProbe fails it ends for good: under the Pod's restartPolicy Never the kubelet does not start it again, and no rule is asked", c.user.Name)
 		}
@@ -38,7 +42,7 @@ func (inj *injection) warnings() []string {
 			continue
 		}
 		warn("container %q: when it ends for good (exit code %s) its container stays, and the Pod is not over, until it is deleted; that is the price of %s: %s", c.user.Name, c.compiled.Lingers, api.PreferAnnotation, api.PreferSurvive)
-		if c.user.LivenessProbe != nil {
+		if c.user.LivenessProbe != nil && !c.probesMove() {
 			warn("container %q: when it has ended for good its livenessProbe fails, and the kubelet starts it again: leave out the probe or %s", c.user.Name, api.PreferAnnotation)
 		}
 	}
@@ -52,7 +56,29 @@ func (inj *injection) warnings() []string {
 			warn("container %q: its backoff has no effect, because it never restarts", c.user.Name)
 		}
 	}
+	if inj.wrapped() && inj.opts.ReadinessPort != 0 && !inj.user.Spec.HostNetwork && inj.readinessPort() == 0 {
+		warn("a container has port %d, where the watcher would say whether the Pod is ready: without a readinessProbe of its own a container that waits to start again counts as ready", inj.opts.ReadinessPort)
+	}
+	if inj.wrapped() && inj.shared() {
+		for i := range inj.parts {
+			if c := inj.parts[i].user; killsInit(c) {
+				warn("container %q: a command of it signals process 1, which with shareProcessNamespace is not the application but the Pod's sandbox; turn that off with the annotation %s: \"false\"", c.Name, api.ShareProcessNamespaceAnnotation)
+			}
+		}
+	}
+	inj.warnWholePod(warn)
 	return list
+}
+
+var killInit = regexp.MustCompile(`\bkill\s+((-s\s+\S+|-\S+)\s+)*1(\s|;|&|\||$)`)
+
+// killsInit reports whether a command or hook of the container looks as if it signals process 1.
+func killsInit(c *manifest.Container) bool {
+	commands := [][]string{c.Command, c.Args, c.PreStopExec()}
+	if h := c.PostStart(); h != nil && h.Exec != nil {
+		commands = append(commands, h.Exec.Command)
+	}
+	return slices.ContainsFunc(commands, func(words []string) bool { return killInit.MatchString(strings.Join(words, " ")) })
 }
 
 func truncate(text string) string {

@@ -1,11 +1,10 @@
 package inject
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/manifest"
@@ -17,7 +16,7 @@ const nonroot = 65532
 // watcherContainer is the container that is injected. It passes the Pod Security Standard
 // "restricted".
 func (inj *injection) watcherContainer() corev1.Container {
-	always := corev1.ContainerRestartPolicyAlways
+	always, user := corev1.ContainerRestartPolicyAlways, inj.watcherUser()
 	return corev1.Container{
 		Name:            api.WatcherContainer,
 		Image:           inj.opts.Image,
@@ -25,17 +24,20 @@ func (inj *injection) watcherContainer() corev1.Container {
 		RestartPolicy:   &always,
 		Command: []string{"/shim", "run", "--container=" + api.WatcherContainer, "--on-exit=0-255:restart/policy",
 			"--backoff=10ms/1s/1s", "--dir=", "--", "/watcher", "serve"},
-		Env: []corev1.EnvVar{{Name: api.PlanEnv, ValueFrom: &corev1.EnvVarSource{
-			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['" + api.PlanAnnotation + "']"}}}},
+		Env: []corev1.EnvVar{
+			fromField(api.PlanEnv, "metadata.annotations['"+api.PlanAnnotation+"']"),
+			fromField(api.PodIPEnv, "status.podIP"),
+		},
+		ReadinessProbe: inj.readinessProbe(),
 		Lifecycle: &corev1.Lifecycle{
 			PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/watcher", "install"}}},
 			PreStop:   &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/watcher", "terminating"}}},
 		},
-		VolumeMounts: []corev1.VolumeMount{{Name: api.VolumeName, MountPath: api.MountPath}},
+		VolumeMounts: inj.watcherMounts(),
 		Resources:    watcherResources(&inj.user.Spec),
 		SecurityContext: &corev1.SecurityContext{
-			RunAsNonRoot:             new(true),
-			RunAsUser:                new(int64(nonroot)),
+			RunAsNonRoot:             new(user != 0),
+			RunAsUser:                &user,
 			RunAsGroup:               new(int64(nonroot)),
 			AllowPrivilegeEscalation: new(false),
 			ReadOnlyRootFilesystem:   new(true),
@@ -45,60 +47,55 @@ func (inj *injection) watcherContainer() corev1.Container {
 	}
 }
 
-// watcher makes the watcher the first init container, or removes it where nothing is wrapped. A
-// watcher that is there already is kept as it is, for others have added to it (the ServiceAccount
-// admission its token); it is moved to the front, is given the resources that it lacks, and is
-// replaced if another release injected it.
-func (inj *injection) watcher(p *patch, object []byte) error {
-	const path = "/spec/initContainers"
-	list := inj.live.Spec.InitContainers
-	there := -1
-	if len(list) != len(inj.user.Spec.InitContainers) {
-		there = slices.IndexFunc(list, func(c manifest.Container) bool { return c.Name == api.WatcherContainer })
-	}
-	want := inj.watcherContainer()
-	switch {
-	case !inj.wrapped():
-		if there >= 0 {
-			p.remove(at(path, there))
-		}
-		return nil
-	case there < 0 && list == nil:
-		p.add(path, []corev1.Container{want})
-		return nil
-	case there < 0:
-		p.add(at(path, 0), want)
-		return nil
-	}
-	live := &list[there]
-	if !slices.Equal(live.Command, want.Command) || !slices.Equal(live.PreStopExec(), want.Lifecycle.PreStop.Exec.Command) {
-		p.remove(at(path, there))
-		p.add(at(path, 0), want)
-		return nil
-	}
-	if there > 0 {
-		raw, err := rawInitContainer(object, there)
-		if err != nil {
-			return err
-		}
-		p.remove(at(path, there))
-		p.add(at(path, 0), raw)
-	}
-	if !covers(live.Resources, want.Resources) {
-		p.add(at(path, 0)+"/resources", want.Resources)
-	}
-	return nil
+func fromField(name, path string) corev1.EnvVar {
+	return corev1.EnvVar{Name: name, ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: path}}}
 }
 
-// rawInitContainer is an init container with all its fields.
-func rawInitContainer(object []byte, index int) (json.RawMessage, error) {
-	var pod struct {
-		Spec struct {
-			InitContainers []json.RawMessage `json:"initContainers"`
-		} `json:"spec"`
+// watcherUser is the user of the watcher. Only the sandbox's own user may end it without any
+// capability: the Pod's, or that of the usual pause images.
+func (inj *injection) watcherUser() int64 {
+	const pause = 65535
+	switch {
+	case !inj.byNewSandbox():
+		return nonroot
+	case inj.user.Spec.SecurityContext != nil && inj.user.Spec.SecurityContext.RunAsUser != nil:
+		return *inj.user.Spec.SecurityContext.RunAsUser
+	default:
+		return pause
 	}
-	if err := json.Unmarshal(object, &pod); err != nil {
-		return nil, fmt.Errorf("decode pod: init containers: %w", err)
+}
+
+// readinessPort is where the watcher serves the Pod's readiness; 0: nowhere. In the network of the
+// node, or where a container has the port itself, it would be in the way.
+func (inj *injection) readinessPort() int32 {
+	if !inj.wrapped() || inj.user.Spec.HostNetwork {
+		return 0
 	}
-	return pod.Spec.InitContainers[index], nil
+	for i := range inj.parts {
+		if slices.ContainsFunc(inj.parts[i].user.Ports, func(p manifest.Port) bool { return p.ContainerPort == inj.opts.ReadinessPort }) {
+			return 0
+		}
+	}
+	return inj.opts.ReadinessPort
+}
+
+// readinessProbe has the Pod unready while a container of it is down, or waits to start again.
+func (inj *injection) readinessProbe() *corev1.Probe {
+	port := inj.readinessPort()
+	if port == 0 {
+		return nil
+	}
+	return &corev1.Probe{
+		ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: api.ReadyPath, Port: intstr.FromInt32(port)}},
+		PeriodSeconds:    2,
+		FailureThreshold: 1,
+	}
+}
+
+func (inj *injection) watcherMounts() []corev1.VolumeMount {
+	mounts := []corev1.VolumeMount{{Name: api.VolumeName, MountPath: api.MountPath}}
+	if inj.initScripts() != "" {
+		mounts = append(mounts, corev1.VolumeMount{Name: api.ScriptsVolumeName, MountPath: api.ScriptsPath, ReadOnly: true})
+	}
+	return mounts
 }

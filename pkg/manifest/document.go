@@ -18,6 +18,8 @@ type Document struct {
 	// Containers and InitContainers are in the order of the document; no name is in a list twice.
 	Containers     []DocumentContainer
 	InitContainers []DocumentContainer
+	// RestartAllContainers is nil if the document doesn't have it.
+	RestartAllContainers *RestartAllContainers
 
 	lines map[string]int
 }
@@ -33,6 +35,18 @@ type DocumentContainer struct {
 	MaxRestarts *int32
 	// Backoff is nil if the document has none.
 	Backoff *Backoff
+}
+
+// RestartAllContainers is how the Pod is restarted as a whole.
+type RestartAllContainers struct {
+	// TerminationGracePeriodSeconds is the time between SIGTERM and SIGKILL; nil: 2.
+	TerminationGracePeriodSeconds *int32
+	// PreStop has preStop hooks run before, within that time.
+	PreStop bool
+	// Backoff is nil if the document has none.
+	Backoff *Backoff
+	// KillTimeoutSeconds is how long a process may outlive SIGKILL before the Pod is given up; nil: 60.
+	KillTimeoutSeconds *int32
 }
 
 // isAlways reports whether the entry says restartPolicy Always.
@@ -79,7 +93,28 @@ func (d *Document) InitContainer(name string) *DocumentContainer {
 
 // Equal reports whether both say the same, whatever their layout.
 func (d *Document) Equal(other *Document) bool {
-	return equality.Semantic.DeepEqual(d.meaning(), other.meaning())
+	return equality.Semantic.DeepEqual(d.meaning(), other.meaning()) &&
+		equality.Semantic.DeepEqual(d.RestartAllContainers.meaning(), other.RestartAllContainers.meaning())
+}
+
+// meaning has the defaults in place of what is not said.
+func (r *RestartAllContainers) meaning() RestartAllContainers {
+	grace, kill, backoff := DefaultGraceSeconds, DefaultKillTimeoutSeconds, DefaultBackoff
+	m := RestartAllContainers{TerminationGracePeriodSeconds: &grace, KillTimeoutSeconds: &kill, Backoff: &backoff}
+	if r == nil {
+		return m
+	}
+	m.PreStop = r.PreStop
+	if r.TerminationGracePeriodSeconds != nil {
+		grace = *r.TerminationGracePeriodSeconds
+	}
+	if r.KillTimeoutSeconds != nil {
+		kill = *r.KillTimeoutSeconds
+	}
+	if r.Backoff != nil {
+		backoff = *r.Backoff
+	}
+	return m
 }
 
 type meaning struct {

@@ -82,8 +82,8 @@ func TestParseDocumentErrors(t *testing.T) {
 		errs []string
 	}{
 		"empty":       {"", []string{"annotation restartrules.dev/rules: is empty, expected a document with containers or initContainers"}},
-		"no object":   {"[]", []string{"annotation restartrules.dev/rules: line 1: expected an object with version, containers, initContainers, got a list"}},
-		"only text":   {"Never", []string{`annotation restartrules.dev/rules: line 1: expected an object with version, containers, initContainers, got "Never"`}},
+		"no object":   {"[]", []string{"annotation restartrules.dev/rules: line 1: expected an object with version, containers, initContainers, restartAllContainers, got a list"}},
+		"only text":   {"Never", []string{`annotation restartrules.dev/rules: line 1: expected an object with version, containers, initContainers, restartAllContainers, got "Never"`}},
 		"no YAML":     {"containers: {\n  a: [", []string{"annotation restartrules.dev/rules: line 2: neither YAML nor JSON: did not find expected node content"}},
 		"two":         {"version: v1\n---\nversion: v1", []string{"annotation restartrules.dev/rules: line 2: a second YAML document begins here, expected only one"}},
 		"version":     {"version: v2", []string{`annotation restartrules.dev/rules: line 1: unknown version "v2", expected "v1"`}},
@@ -91,9 +91,10 @@ func TestParseDocumentErrors(t *testing.T) {
 		"unknown key": {"containers:\n  a:\n    restartPolicyRules:\n    - {action: Restart, exitCode: {}}", []string{
 			`annotation restartrules.dev/rules: line 4: unknown key "exitCode", did you mean "exitCodes"?`}},
 		"unknown key like none": {"pods: {}", []string{
-			`annotation restartrules.dev/rules: line 1: unknown key "pods", expected one of version, containers, initContainers`}},
-		"not yet": {"containers: {}\nrestartAllContainers: {}", []string{
-			"annotation restartrules.dev/rules: line 2: restartAllContainers is not there yet in this version of Restart Rules"}},
+			`annotation restartrules.dev/rules: line 1: unknown key "pods", expected one of version, containers, initContainers, restartAllContainers`}},
+		"the whole Pod": {"containers: {}\nrestartAllContainers: {preStop: null, backoff: never}", []string{
+			"annotation restartrules.dev/rules: line 2: expected true or false, got nothing",
+			`annotation restartrules.dev/rules: line 2: expected none or an object with initialDelay, maxDelay and resetAfter, got "never"`}},
 		"limits": {"containers:\n  a:\n    maxRestarts: 1000001\n    restartPolicyRules:\n    - maxRestarts: 0\n      within: 999ms\n    - maxRestarts: 1001\n      within: 5\n    - maxRestarts: x\n" +
 			"      within: -1m\n    - {maxRestarts: 1.0, within: 1d}\n  b: {maxRestarts: -1}\n  c: {maxRestarts: [3], restartPolicyRules: [{maxRestarts: }, {within: 300000h0m0s1ns}, {within: 9999999h}]}", []string{
 			`annotation restartrules.dev/rules: line 3: expected a number from 0 to 1000000, got "1000001"`,
@@ -114,7 +115,7 @@ func TestParseDocumentErrors(t *testing.T) {
 			`annotation restartrules.dev/rules: line 4: unknown key "within", expected one of restartPolicy, restartPolicyRules, maxRestarts, backoff`,
 			`annotation restartrules.dev/rules: line 6: unknown key "maxrestarts", did you mean "maxRestarts"?`,
 			`annotation restartrules.dev/rules: line 6: unknown key "withn", did you mean "within"?`,
-			`annotation restartrules.dev/rules: line 7: unknown key "maxRestarts", expected one of version, containers, initContainers`}},
+			`annotation restartrules.dev/rules: line 7: unknown key "maxRestarts", expected one of version, containers, initContainers, restartAllContainers`}},
 		"twice": {"containers:\n  a: {}\n  a: {}", []string{
 			`annotation restartrules.dev/rules: line 3: key "a" is there twice, first in line 2`}},
 		"types": {"containers:\n  a:\n    restartPolicy: [Never]\n    restartPolicyRules: {}\n  b: null\n  c:\n    restartPolicy: true", []string{
@@ -152,13 +153,17 @@ func TestDocumentEqual(t *testing.T) {
 	doc := mustParse(t, full)
 	require.True(t, doc.Equal(mustParse(t, "# the same\n"+full)))
 	require.True(t, mustParse(t, "containers: {a: {restartPolicy: Never}}").Equal(
-		mustParse(t, "version: v1\ncontainers: {a: {restartPolicy: Never, restartPolicyRules: [], backoff: {maxDelay: 300s}}, b: {}}")))
+		mustParse(t, "version: v1\ncontainers: {a: {restartPolicy: Never, restartPolicyRules: [], backoff: {maxDelay: 300s}}, b: {}}\n"+
+			"restartAllContainers: {terminationGracePeriodSeconds: 2, preStop: false, backoff: {maxDelay: 5m}, killTimeoutSeconds: 60}")))
 	for _, other := range []string{
 		"containers: {a: {restartPolicy: Always}}",
 		"initContainers: {a: {restartPolicy: Never}}",
 		"containers: {a: {restartPolicy: Never, backoff: none}}",
 		"containers: {b: {restartPolicy: Never}}",
 		"containers: {a: {restartPolicy: Never, maxRestarts: 0}}",
+		"containers: {a: {restartPolicy: Never}}\nrestartAllContainers: {preStop: true}",
+		"containers: {a: {restartPolicy: Never}}\nrestartAllContainers: {terminationGracePeriodSeconds: 3}",
+		"containers: {a: {restartPolicy: Never}}\nrestartAllContainers: {backoff: none}",
 	} {
 		require.False(t, mustParse(t, "containers: {a: {restartPolicy: Never}}").Equal(mustParse(t, other)), other)
 	}

@@ -124,7 +124,7 @@ func TestParseLiftedErrors(t *testing.T) {
 		annotation + "line 4: backoff" + hint,
 		annotation + "line 5: within" + hint,
 		annotation + `line 5: unknown key "acton", did you mean "action"?`,
-		annotation + "line 6: restartAllContainers is not there yet in this version of Restart Rules",
+		annotation + "line 6: restartAllContainers is not one of Kubernetes' own fields, and this annotation holds only those: write it in the annotation restartrules.dev/rules",
 	}
 	var texts []string
 	for _, err := range errs {

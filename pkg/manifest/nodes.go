@@ -94,6 +94,14 @@ func integer(n *yaml.Node, least, most int32) (int32, bool) {
 	return int32(v), true
 }
 
+// truth reads true or false.
+func (p *parser) truth(path string, n *yaml.Node) (v bool) {
+	if n.Kind != yaml.ScalarNode || n.Tag != "!!bool" || n.Decode(&v) != nil {
+		p.fail(path, n.Line, "expected true or false, got %s", describe(n))
+	}
+	return v
+}
+
 // mapping reads an object whose keys are known.
 func (p *parser) mapping(path string, n *yaml.Node, fields []field) {
 	keys := make([]string, len(fields))
@@ -106,8 +114,6 @@ func (p *parser) mapping(path string, n *yaml.Node, fields []field) {
 			return
 		}
 		switch {
-		case slices.Contains(notYet, key.Value):
-			p.fail(path, key.Line, "%s is not there yet in this version of Restart Rules", key.Value)
 		case p.nativeOnly && slices.Contains(beyondNative, key.Value):
 			p.fail(path, key.Line, "%s is not one of Kubernetes' own fields, and this annotation holds only those: write it in the annotation %s", key.Value, api.RulesAnnotation)
 		default:

@@ -50,22 +50,32 @@ const (
 	MaxRuleRestarts = 1000
 	// MaxContainerRestarts is the highest maxRestarts of a container, 0 is the lowest.
 	MaxContainerRestarts = 1_000_000
+	// MaxGraceSeconds is the longest terminationGracePeriodSeconds of restartAllContainers, 0 the
+	// shortest.
+	MaxGraceSeconds = 86_400
+	// MaxKillTimeoutSeconds is the longest killTimeoutSeconds, 1 the shortest.
+	MaxKillTimeoutSeconds = 86_400
 	// MinWithin is the shortest within of a rule.
 	MinWithin = time.Second
 )
 
-// notYet are keys that are planned but not there; saying so is kinder than "unknown key".
-var notYet = []string{"restartAllContainers"}
+// What holds where the document doesn't say: the kubelet's grace period
+// (pkg/kubelet/kuberuntime/kuberuntime_container.go, minimumGracePeriodInSeconds), and ours.
+const (
+	DefaultGraceSeconds       int32 = 2
+	DefaultKillTimeoutSeconds int32 = 60
+)
 
 // beyondNative are the keys that native fields don't have.
-var beyondNative = []string{"maxRestarts", "within", "backoff"}
+var beyondNative = []string{"maxRestarts", "within", "backoff", "restartAllContainers"}
 
 func (p *parser) document(n *yaml.Node) {
-	p.mapping("", n, []field{
+	p.mapping("", n, p.fields([]field{
 		{"version", p.version},
 		{"containers", func(path string, n *yaml.Node) { p.doc.Containers = p.containers(path, n) }},
 		{"initContainers", func(path string, n *yaml.Node) { p.doc.InitContainers = p.containers(path, n) }},
-	})
+		{"restartAllContainers", func(path string, n *yaml.Node) { p.doc.RestartAllContainers = p.restartAllContainers(path, n) }},
+	}))
 }
 
 func (p *parser) version(path string, n *yaml.Node) {

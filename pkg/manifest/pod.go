@@ -33,16 +33,24 @@ type Metadata struct {
 
 // PodSpec is the part of a Pod's spec that we read.
 type PodSpec struct {
-	RestartPolicy         corev1.RestartPolicy         `json:"restartPolicy"`
-	OS                    *corev1.PodOS                `json:"os"`
-	HostPID               bool                         `json:"hostPID"`
-	HostNetwork           bool                         `json:"hostNetwork"`
-	ShareProcessNamespace *bool                        `json:"shareProcessNamespace"`
-	Resources             *corev1.ResourceRequirements `json:"resources"`
-	Volumes               []Volume                     `json:"volumes"`
-	InitContainers        []Container                  `json:"initContainers"`
-	Containers            []Container                  `json:"containers"`
-	EphemeralContainers   []Container                  `json:"ephemeralContainers"`
+	RestartPolicy         corev1.RestartPolicy `json:"restartPolicy"`
+	OS                    *corev1.PodOS        `json:"os"`
+	HostPID               bool                 `json:"hostPID"`
+	HostNetwork           bool                 `json:"hostNetwork"`
+	ShareProcessNamespace *bool                `json:"shareProcessNamespace"`
+	SecurityContext       *PodSecurityContext  `json:"securityContext"`
+	// TerminationGracePeriodSeconds is nil where the API server hasn't filled in 30 yet.
+	TerminationGracePeriodSeconds *int64                       `json:"terminationGracePeriodSeconds"`
+	Resources                     *corev1.ResourceRequirements `json:"resources"`
+	Volumes                       []Volume                     `json:"volumes"`
+	InitContainers                []Container                  `json:"initContainers"`
+	Containers                    []Container                  `json:"containers"`
+	EphemeralContainers           []Container                  `json:"ephemeralContainers"`
+}
+
+// PodSecurityContext is the part of a PodSecurityContext that we read.
+type PodSecurityContext struct {
+	RunAsUser *int64 `json:"runAsUser"`
 }
 
 // Volume is the part of a Volume that we read.
@@ -59,10 +67,24 @@ type Container struct {
 	Rules
 	Resources corev1.ResourceRequirements `json:"resources"`
 	Lifecycle *Lifecycle                  `json:"lifecycle"`
-	// Of the probes it matters only whether there are any.
-	LivenessProbe *struct{}     `json:"livenessProbe"`
-	StartupProbe  *struct{}     `json:"startupProbe"`
+	Env       []EnvVar                    `json:"env"`
+	Ports     []Port                      `json:"ports"`
+	// The probes are as they are written, with all their fields.
+	LivenessProbe Raw           `json:"livenessProbe"`
+	StartupProbe  Raw           `json:"startupProbe"`
 	VolumeMounts  []VolumeMount `json:"volumeMounts"`
+}
+
+// EnvVar is the part of an EnvVar that we read.
+type EnvVar struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Port is the part of a ContainerPort that we read.
+type Port struct {
+	Name          string `json:"name"`
+	ContainerPort int32  `json:"containerPort"`
 }
 
 // VolumeMount is the part of a VolumeMount that we read.
@@ -80,15 +102,8 @@ func MountOf(m corev1.VolumeMount) VolumeMount {
 
 // Lifecycle is the part of a Lifecycle that we read.
 type Lifecycle struct {
-	PreStop *LifecycleHandler `json:"preStop"`
-}
-
-// LifecycleHandler says which handler is set; only of exec we need to know more.
-type LifecycleHandler struct {
-	Exec      *corev1.ExecAction `json:"exec"`
-	HTTPGet   *struct{}          `json:"httpGet"`
-	TCPSocket *struct{}          `json:"tcpSocket"`
-	Sleep     *struct{}          `json:"sleep"`
+	PreStop   *corev1.LifecycleHandler `json:"preStop"`
+	PostStart *corev1.LifecycleHandler `json:"postStart"`
 }
 
 // Rules are the native fields of a container.
@@ -144,8 +159,16 @@ func (s *PodSpec) Policy() corev1.RestartPolicy {
 // IsWindows reports whether the Pod says that it runs on Windows.
 func (s *PodSpec) IsWindows() bool { return s.OS != nil && s.OS.Name == corev1.Windows }
 
+// PostStart is the container's postStart handler, or nil.
+func (c *Container) PostStart() *corev1.LifecycleHandler {
+	if c.Lifecycle == nil {
+		return nil
+	}
+	return c.Lifecycle.PostStart
+}
+
 // PreStop is the container's preStop handler, or nil.
-func (c *Container) PreStop() *LifecycleHandler {
+func (c *Container) PreStop() *corev1.LifecycleHandler {
 	if c.Lifecycle == nil {
 		return nil
 	}

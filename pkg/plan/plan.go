@@ -23,6 +23,12 @@ const (
 type Plan struct {
 	Version       int           `json:"version"`
 	RestartPolicy RestartPolicy `json:"restartPolicy"`
+	// RestartAll is there if one of the Pod's rules concerns the whole Pod and the cluster does not
+	// do that itself, or for probes. Then the watcher starts and ends the commands of all regular
+	// containers and sidecars that aren't excluded, and they restart in place.
+	RestartAll *RestartAll `json:"restartAll,omitempty"`
+	// ReadinessPort is where the watcher serves the Pod's readiness; 0: nowhere.
+	ReadinessPort int32 `json:"readinessPort,omitempty"`
 	// Containers are all containers but the watcher: init containers, then regular ones, each in
 	// the order of the Pod.
 	Containers []Container `json:"containers"`
@@ -56,6 +62,8 @@ type Container struct {
 	// Carried holds the native fields that the container was given instead, on clusters that act on
 	// them.
 	Carried json.RawMessage `json:"carried,omitempty"`
+	Role
+	Handlers
 }
 
 // Encode is the plan as compact JSON.
@@ -90,7 +98,7 @@ func Decode(text string) (*Plan, error) {
 			return nil, fmt.Errorf("plan: containers[%d] %q: %w", i, c.Name, err)
 		}
 	}
-	return p, nil
+	return p, p.checkTwins()
 }
 
 func (c *Container) check() error {

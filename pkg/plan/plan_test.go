@@ -29,15 +29,35 @@ func TestRoundTrip(t *testing.T) {
 	require.Equal(t, text, again)
 }
 
+const wholePod = `{"version":1,"restartPolicy":{"own":"Always","compiled":"Always"},` +
+	`"restartAll":{"backoff":"none","terminationGracePeriodSeconds":30},"readinessPort":15951,"containers":[` +
+	`{"name":"setup","kind":"initContainer","wrapped":false,"why":"a twin replays it","twin":"setup-replay"},` +
+	`{"name":"trainer","kind":"container","wrapped":true,"why":"all","onExit":"0-255:end","source":true,"liveness":{"exec":{"command":["true"]}},` +
+	`"restartPolicy":"Always","terminationGracePeriodSeconds":30},` +
+	`{"name":"setup-replay","kind":"container","wrapped":true,"why":"replays setup","onExit":"0-255:end","twinOf":"setup"}]}`
+
+func TestRoundTripOfWholePod(t *testing.T) {
+	p, err := Decode(wholePod)
+	require.NoError(t, err)
+	require.Equal(t, []string{"trainer", "setup-replay"}, p.Wrapped())
+	require.EqualValues(t, 30, p.RestartAll.TerminationGracePeriodSeconds)
+	require.Equal(t, "setup", p.Container("setup-replay").TwinOf)
+	require.JSONEq(t, `{"exec":{"command":["true"]}}`, string(p.Container("trainer").Liveness))
+	again, err := p.Encode()
+	require.NoError(t, err)
+	require.Equal(t, wholePod, again)
+}
+
 func TestDecodeErrors(t *testing.T) {
 	for text, message := range map[string]string{
 		``:              "plan: not the JSON object that it must be: unexpected end of JSON input",
 		`{}`:            "plan: has no version",
 		`null`:          "plan: has no version",
 		`{"version":2}`: "plan: has version 2, this release reads version 1 only",
-		`{"version":1,"containers":[{"name":"","kind":"container"}]}`:                                  `plan: containers[0] "": has no name`,
-		`{"version":1,"containers":[{"name":"a","kind":"pod"}]}`:                                       `plan: containers[0] "a": kind "pod": expected container or initContainer`,
-		`{"version":1,"containers":[{"name":"a","kind":"container","wrapped":true,"onExit":"0:end"}]}`: `plan: containers[0] "a": exit table: ends before code 1, must cover 0-255`,
+		`{"version":1,"containers":[{"name":"","kind":"container"}]}`:                                                   `plan: containers[0] "": has no name`,
+		`{"version":1,"containers":[{"name":"a","kind":"pod"}]}`:                                                        `plan: containers[0] "a": kind "pod": expected container or initContainer`,
+		`{"version":1,"containers":[{"name":"a","kind":"container","twinOf":"b"},{"name":"b","kind":"initContainer"}]}`: `plan: containers[0] "a": container "b" is not its counterpart`,
+		`{"version":1,"containers":[{"name":"a","kind":"container","wrapped":true,"onExit":"0:end"}]}`:                  `plan: containers[0] "a": exit table: ends before code 1, must cover 0-255`,
 	} {
 		_, err := Decode(text)
 		require.EqualError(t, err, message)
@@ -47,6 +67,7 @@ func TestDecodeErrors(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(text)
 	f.Add(`{"version":1}`)
+	f.Add(wholePod)
 	f.Fuzz(func(t *testing.T, text string) {
 		p, err := Decode(text)
 		if err != nil {

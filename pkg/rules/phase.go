@@ -25,9 +25,9 @@ func Phase(podPolicy corev1.RestartPolicy, containers []Container, exits []Exit)
 		switch c.Kind {
 		case Init:
 			switch {
-			case ended && action == Fail:
+			case ended && (action == Fail || action == EndPod && code != 0):
 				return corev1.PodFailed
-			case !ended || action != Complete:
+			case !ended || action != Complete && action != EndPod:
 				pending = true
 			}
 		case Regular:

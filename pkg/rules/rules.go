@@ -14,6 +14,15 @@ import (
 // doesn't have it: only rules in the annotation may use it.
 const ActionTerminate corev1.ContainerRestartRuleAction = "Terminate"
 
+// ActionTerminatePod ends all containers of the Pod for good. Kubernetes doesn't have it: only rules
+// in the annotation may use it.
+const ActionTerminatePod corev1.ContainerRestartRuleAction = "TerminatePod"
+
+// IsPodWide reports whether the action concerns all containers of the Pod.
+func IsPodWide(action corev1.ContainerRestartRuleAction) bool {
+	return action == corev1.ContainerRestartRuleActionRestartAllContainers || action == ActionTerminatePod
+}
+
 // Limit says how often a rule applies before it is used up: then it no longer matches, and the next
 // one decides. Kubernetes doesn't have it.
 type Limit struct {
@@ -68,6 +77,8 @@ const (
 	Restart
 	// RestartAll starts all containers of the Pod again.
 	RestartAll
+	// EndPod ends all containers of the Pod for good.
+	EndPod
 )
 
 // ByPolicy is the Rule of a Decision that no rule but a restartPolicy made.
@@ -87,7 +98,8 @@ type Decision struct {
 // policy and the Pod's; pkg/kubelet/kuberuntime/kuberuntime_container.go, computeInitContainerActions,
 // for init containers, whose rules and policy are consulted only after a failure, and sidecars, which
 // always restart; pkg/kubelet/container/helpers.go, ShouldAllContainersRestart, for
-// RestartAllContainers, which asks neither. Rules with a limit count as not used up.
+// RestartAllContainers, which asks neither; so it is with TerminatePod. Rules with a limit count as
+// not used up.
 func Decide(podPolicy corev1.RestartPolicy, c *Container, code int32) Decision {
 	rule := ByPolicy
 	if c.Policy != nil {
@@ -105,6 +117,8 @@ func decide(podPolicy corev1.RestartPolicy, c *Container, rule int, code int32) 
 	switch {
 	case action == corev1.ContainerRestartRuleActionRestartAllContainers:
 		return Decision{RestartAll, rule}
+	case action == ActionTerminatePod:
+		return Decision{EndPod, rule}
 	case c.Kind == Sidecar:
 		return Decision{Restart, ByPolicy}
 	case c.Kind == Init && code == 0:

@@ -9,26 +9,46 @@ import (
 	"restartrules.dev/pkg/manifest"
 )
 
+// Needs is what the injection does to a container of the user.
+type Needs struct {
+	// Wrapped says that a shim is put in front of its command.
+	Wrapped bool
+	// Twin is the name of the container that replays it; empty: there is none.
+	Twin string
+	// WholePod says that it is for a restart of the whole Pod, which the container can be left out of.
+	WholePod bool
+}
+
 // Injection validates what the injection needs of a Pod of which some containers are wrapped: the
 // command of each of these, and the names and paths that we use. The Pod is as its user wrote it,
-// without anything of ours; wrapped says it of a container by name.
-func Injection(pod *manifest.Pod, wrapped func(name string) bool, root *field.Path) (errs field.ErrorList) {
+// without anything of ours; needs says it of a container by name.
+func Injection(pod *manifest.Pod, needs func(name string) Needs, root *field.Path) (errs field.ErrorList) {
 	spec := root.Child("spec")
 	for i, v := range pod.Spec.Volumes {
-		if v.Name == api.VolumeName {
+		if v.Name == api.VolumeName || v.Name == api.ScriptsVolumeName && pod.Metadata.Annotations[api.InitScriptsAnnotation] != "" {
 			errs = append(errs, field.Forbidden(spec.Child("volumes").Index(i).Child("name"),
-				fmt.Sprintf("Restart Rules adds a volume named %q to this Pod: give yours another name", api.VolumeName)))
+				fmt.Sprintf("Restart Rules adds a volume named %q to this Pod: give yours another name", v.Name)))
+		}
+	}
+	ours := map[string]bool{api.WatcherContainer: true}
+	for i := range pod.Spec.InitContainers {
+		if twin := needs(pod.Spec.InitContainers[i].Name).Twin; twin != "" {
+			ours[twin] = true
 		}
 	}
 	list := func(containers []manifest.Container, path *field.Path) {
 		for i := range containers {
 			c, path := &containers[i], path.Index(i)
-			if c.Name == api.WatcherContainer {
+			if ours[c.Name] {
 				errs = append(errs, field.Forbidden(path.Child("name"),
-					fmt.Sprintf("Restart Rules adds a container named %q to this Pod: give yours another name", api.WatcherContainer)))
+					fmt.Sprintf("Restart Rules adds a container named %q to this Pod: give yours another name", c.Name)))
 			}
-			if wrapped(c.Name) {
-				errs = append(errs, wrapping(c, path)...)
+			n := needs(c.Name)
+			if n.Wrapped || n.Twin != "" {
+				errs = append(errs, wrapping(c, n, path)...)
+			}
+			if n.Twin != "" {
+				errs = append(errs, twin(c, path)...)
 			}
 		}
 	}
@@ -37,11 +57,15 @@ func Injection(pod *manifest.Pod, wrapped func(name string) bool, root *field.Pa
 	return errs
 }
 
-// wrapping validates one container that is to be wrapped.
-func wrapping(c *manifest.Container, path *field.Path) (errs field.ErrorList) {
+// wrapping validates one container whose command a shim starts.
+func wrapping(c *manifest.Container, n Needs, path *field.Path) (errs field.ErrorList) {
 	if len(c.Command) == 0 {
-		errs = append(errs, field.Required(path.Child("command"), fmt.Sprintf("container %q (image %s) gets a shim in front of its command to apply its restart rules, "+
-			`and the command in its image isn't known: write the image's entry point here, for example command: ["python", "train.py"]`, c.Name, c.Image)))
+		detail := fmt.Sprintf("container %q (image %s) gets a shim in front of its command to apply its restart rules, "+
+			`and the command in its image isn't known: write the image's entry point here, for example command: ["python", "train.py"]`, c.Name, c.Image)
+		if n.WholePod {
+			detail += fmt.Sprintf("; or leave the container out of restarts of the whole Pod, with the annotation %s: %s", api.ExcludeContainersAnnotation, c.Name)
+		}
+		errs = append(errs, field.Required(path.Child("command"), detail))
 	}
 	if len(c.Command) > 0 && c.Command[0] == api.ShimPath {
 		errs = append(errs, field.Invalid(path.Child("command").Index(0), c.Command[0],
@@ -54,4 +78,15 @@ func wrapping(c *manifest.Container, path *field.Path) (errs field.ErrorList) {
 		}
 	}
 	return errs
+}
+
+// twin validates an init container that a twin replays.
+func twin(c *manifest.Container, path *field.Path) field.ErrorList {
+	name := device(&c.Resources)
+	if name == "" {
+		return nil
+	}
+	return field.ErrorList{field.Forbidden(path.Child("resources"), fmt.Sprintf("init container %q requests %s, and so can't run again in a container beside it, which would have to request that a second time: "+
+		"leave the request out, or use one of the annotations %s: %s (the Pod gets a new sandbox, and the kubelet runs the init containers), %s (the watcher runs scripts instead) and %s: %s (it doesn't run again)",
+		c.Name, name, api.StrategyAnnotation, api.StrategySandbox, api.InitScriptsAnnotation, api.ExcludeContainersAnnotation, c.Name))}
 }

@@ -38,6 +38,8 @@ func Pod(pod *manifest.Pod, root *field.Path, opts Options) (doc *manifest.Docum
 	}
 	if len(errs) == 0 {
 		warnings = append(warnings, doubts(whole, doc)...)
+		errs = excludedSources(whole, doc, root)
+		warnings = append(warnings, unknownExcluded(pod)...)
 	}
 	return doc, warnings, errs
 }
@@ -59,6 +61,7 @@ func options(pod *manifest.Pod, root *field.Path) (errs field.ErrorList) {
 		{api.SeamAnnotation, []string{"text", "json", "off"}},
 		{api.PreferAnnotation, []string{api.PreferSurvive}},
 		{api.ModeAnnotation, []string{api.ModeEmulate}},
+		{api.StrategyAnnotation, []string{api.StrategySandbox}},
 	} {
 		value, ok := pod.Metadata.Annotations[o.annotation]
 		if ok && !slices.Contains(o.values, value) {
@@ -68,7 +71,7 @@ func options(pod *manifest.Pod, root *field.Path) (errs field.ErrorList) {
 	if value, ok := pod.Metadata.Annotations[api.MaxRestartsAnnotation]; ok && maxRestarts(value) == nil {
 		errs = append(errs, field.Invalid(annotation(root, api.MaxRestartsAnnotation), value, fmt.Sprintf("must be a number from 0 to %d", manifest.MaxContainerRestarts)))
 	}
-	return errs
+	return append(errs, initScripts(pod, root)...)
 }
 
 // maxRestarts is the number that the text holds, or nil.

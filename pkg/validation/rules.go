@@ -40,7 +40,7 @@ func nativeLanguage(opts Options) language {
 // annotationLanguage is the language of the rules annotation, which has more actions.
 func annotationLanguage(opts Options) language {
 	l := nativeLanguage(opts)
-	l.actions = append(l.actions, rules.ActionTerminate)
+	l.actions = append(l.actions, rules.ActionTerminate, rules.ActionTerminatePod)
 	return l
 }
 

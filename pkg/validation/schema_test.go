@@ -76,23 +76,26 @@ func TestSchemaAgrees(t *testing.T) {
 			"initContainers: {i: {restartPolicy: Never}, s: {restartPolicy: Always, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [1]}}]}}",
 			fmt.Sprintf(rule, "{action: Restart, exitCodes: {operator: NotIn}, maxRestarts: 1000, within: 1s}, {action: Terminate, exitCodes: {operator: In, values: []}}"),
 			fmt.Sprintf(rule, "{action: Restart, exitCodes: {operator: In, values: [-2147483648, 2147483647, 1, 1]}}"),
+			"restartAllContainers: {}", "restartAllContainers: {terminationGracePeriodSeconds: 0, preStop: false, backoff: none, killTimeoutSeconds: 1}",
+			"restartAllContainers: {terminationGracePeriodSeconds: 86400, preStop: true, backoff: {maxDelay: 1h}, killTimeoutSeconds: 86400}",
+			"initContainers: {s: {restartPolicy: Always, backoff: none}}", fmt.Sprintf(rule, on("TerminatePod", "In", "1")),
 			fmt.Sprintf(rule, repeat(aRule, 20)),
 			fmt.Sprintf(rule, on("Restart", "In", repeat("1", 255))),
 		},
 		false: {
 			"null", "[]", "x", "version: v2", "version: 1", "version: null", "containers: []", "containers: null", "containers: {a: null}", "containers: {a: []}",
-			"pods: {}", "restartAllContainers: {}", "containers: {a: {restartPolice: Never}}", "maxRestarts: 1",
+			"pods: {}", "restartAllContainers: null", "restartAllContainers: {terminationGracePeriodSeconds: 86401}", "restartAllContainers: {terminationGracePeriodSeconds: 1.5}", "restartAllContainers: {preStop: 1}", "restartAllContainers: {killTimeoutSeconds: 0}", "restartAllContainers: {grace: 1}", "initContainers: {s: {restartPolicy: Always, maxRestarts: 1}}", "containers: {a: {restartPolice: Never}}", "maxRestarts: 1",
 			"containers: {a: {restartPolicy: Sometimes}}", "containers: {a: {restartPolicy: ''}}", "containers: {a: {restartPolicy: null}}",
 			"containers: {a: {restartPolicyRules: [" + aRule + "]}}",
 			"containers: {a: {maxRestarts: -1}}", "containers: {a: {maxRestarts: 1000001}}", "containers: {a: {maxRestarts: '1'}}", "containers: {a: {maxRestarts: 1.5}}", "containers: {a: {within: 1m}}",
 			"containers: {a: {backoff: never}}", "containers: {a: {backoff: []}}", "containers: {a: {backoff: {initial: 1s}}}",
 			"containers: {a: {backoff: {maxDelay: 5}}}", "containers: {a: {backoff: {maxDelay: 5 minutes}}}", "containers: {a: {backoff: {maxDelay: 0s}}}", "containers: {a: {backoff: {maxDelay: -1s}}}", "containers: {a: {backoff: {maxDelay: 0}}}",
 			fmt.Sprintf(rule, "{}"), fmt.Sprintf(rule, "{action: Restart}"), fmt.Sprintf(rule, "{exitCodes: {operator: In}}"), fmt.Sprintf(rule, "{action: Restart, exitCodes: null}"),
-			fmt.Sprintf(rule, on("restart", "In", "1")), fmt.Sprintf(rule, on("TerminatePod", "In", "1")), fmt.Sprintf(rule, on("Restart", "in", "1")), fmt.Sprintf(rule, "{action: Restart, exitCodes: {values: [1]}}"),
+			fmt.Sprintf(rule, on("restart", "In", "1")), fmt.Sprintf(rule, on("Restart", "in", "1")), fmt.Sprintf(rule, "{action: Restart, exitCodes: {values: [1]}}"),
 			fmt.Sprintf(rule, on("Restart", "In", "2147483648")), fmt.Sprintf(rule, on("Restart", "In", "1.5")), fmt.Sprintf(rule, on("Restart", "In", "'1'")), fmt.Sprintf(rule, on("Restart", "In", "null")),
 			fmt.Sprintf(rule, "{action: Restart, exitCodes: {operator: In, value: [1]}}"), fmt.Sprintf(rule, "{action: Restart, exitCodes: {operator: In, values: 1}}"),
 			fmt.Sprintf(rule, on("Restart", "In", "1", ", maxRestarts: 0")), fmt.Sprintf(rule, on("Restart", "In", "1", ", maxRestarts: 1001")), fmt.Sprintf(rule, on("Restart", "In", "1", ", within: 1m")),
-			fmt.Sprintf(rule, on("Terminate", "In", "1", ", maxRestarts: 1")), fmt.Sprintf(rule, on("Terminate", "In", "1", ", maxRestarts: 1, within: 1m")), fmt.Sprintf(rule, on("RestartAllContainers", "In", "1", ", maxRestarts: 1")),
+			fmt.Sprintf(rule, on("Terminate", "In", "1", ", maxRestarts: 1")), fmt.Sprintf(rule, on("Terminate", "In", "1", ", maxRestarts: 1, within: 1m")), fmt.Sprintf(rule, on("RestartAllContainers", "In", "1", ", maxRestarts: 1")), fmt.Sprintf(rule, on("TerminatePod", "In", "1", ", maxRestarts: 1")),
 			fmt.Sprintf(rule, on("Restart", "In", "1", ", maxRestarts: 1, within: 1d")), fmt.Sprintf(rule, on("Restart", "In", "1", ", maxRestarts: 1, within: 60")), fmt.Sprintf(rule, on("Restart", "In", "1", ", maxRestarts: 1, backoff: none")),
 			fmt.Sprintf(rule, repeat(aRule, 21)), fmt.Sprintf(rule, on("Restart", "In", repeat("1", 256))),
 		},
@@ -221,26 +224,37 @@ func (d documents) list(most int, item func() any) any {
 
 func (d documents) document() any {
 	containers := func() any { return d.object("a", map[string]func() any{"a": d.container, "b": d.container}) }
-	return d.object("containers", map[string]func() any{"version": func() any { return "v1" }, "containers": containers, "initContainers": containers})
+	return d.object("containers", map[string]func() any{"version": func() any { return "v1" }, "containers": containers, "initContainers": containers, "restartAllContainers": d.restartAll})
+}
+
+func (d documents) restartAll() any {
+	return d.object("", map[string]func() any{
+		"terminationGracePeriodSeconds": func() any { return pick(d, 0, 2, 86400, 86401) },
+		"preStop":                       func() any { return pick(d, true, false) },
+		"backoff":                       d.backoff,
+		"killTimeoutSeconds":            func() any { return pick(d, 1, 60, 86400) },
+	})
+}
+
+func (d documents) backoff() any {
+	delay := func(values ...string) func() any { return func() any { return pick(d, values...) } }
+	if d.IntN(3) == 0 {
+		return "none"
+	}
+	return d.object("", map[string]func() any{"initialDelay": delay("1s", "500ms", "+2s", ".1m"), "maxDelay": delay("30s", "1h30m", "299.5s"), "resetAfter": delay("1ns", "2us", "10m")})
 }
 
 func (d documents) container() any {
-	delay := func(values ...string) func() any { return func() any { return pick(d, values...) } }
 	return d.object("restartPolicy", map[string]func() any{
 		"restartPolicy":      func() any { return pick(d, "Always", "OnFailure", "Never") },
 		"restartPolicyRules": func() any { return d.list(pick(d, 3, 3, 3, 3, 3, 24), d.rule) },
 		"maxRestarts":        func() any { return pick(d, 0, 1, 5, 1000, 1_000_000) },
-		"backoff": func() any {
-			if d.IntN(3) == 0 {
-				return "none"
-			}
-			return d.object("", map[string]func() any{"initialDelay": delay("1s", "500ms", "+2s", ".1m"), "maxDelay": delay("30s", "1h30m", "299.5s"), "resetAfter": delay("1ns", "2us", "10m")})
-		},
+		"backoff":            d.backoff,
 	})
 }
 
 func (d documents) rule() any {
-	action := pick(d, "Restart", "Restart", "Terminate", "RestartAllContainers")
+	action := pick(d, "Restart", "Restart", "Terminate", "RestartAllContainers", "TerminatePod")
 	fields := map[string]func() any{
 		"action": func() any { return action },
 		"exitCodes": func() any {

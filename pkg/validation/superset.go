@@ -12,10 +12,6 @@ import (
 	"restartrules.dev/pkg/manifest"
 )
 
-// terminatePod is an action that is planned but not there; saying so is kinder than only listing
-// the others.
-const terminatePod corev1.ContainerRestartRuleAction = "TerminatePod"
-
 // document is the validation of one rules annotation.
 type document struct {
 	// whole is the Pod with its lifted rules.
@@ -60,7 +56,7 @@ func (d *document) container(entry *manifest.DocumentContainer) {
 		d.add(unknown(path, "container", entry.Name, d.pod.Spec.Containers))
 		return
 	}
-	d.addRules(containerRules(entry.Rules, path, annotationLanguage(d.opts)))
+	d.add(containerRules(entry.Rules, path, annotationLanguage(d.opts))...)
 	d.limits(path, entry)
 	d.compare(path, c, find(d.pod.Spec.Containers, entry.Name), entry)
 }
@@ -72,9 +68,9 @@ func (d *document) initContainer(entry *manifest.DocumentContainer) {
 		d.add(unknown(path, "init container", entry.Name, d.pod.Spec.InitContainers))
 		return
 	}
-	d.addRules(initContainerRules(entry.Rules, path, annotationLanguage(d.opts)))
+	d.add(initContainerRules(entry.Rules, path, annotationLanguage(d.opts))...)
 	d.limits(path, entry)
-	if c.IsSidecar() && !d.opts.RestartAllContainers {
+	if c.IsSidecar() {
 		d.sidecar(path, entry)
 	}
 	if err := notSidecar(path, c, entry); err != nil {
@@ -97,13 +93,14 @@ func (d *document) limits(path *field.Path, entry *manifest.DocumentContainer) {
 	}
 }
 
-// sidecar refuses what has no meaning for containers that only the kubelet restarts.
+// sidecar refuses what has no meaning for containers that always restart: a number of restarts; and,
+// where only the kubelet restarts them, a back-off.
 func (d *document) sidecar(path *field.Path, entry *manifest.DocumentContainer) {
-	const why = "init container %q is a sidecar, which the kubelet restarts always and by itself: leave %s out"
+	const why = "init container %q is a sidecar, which always restarts: leave %s out"
 	if entry.MaxRestarts != nil {
 		d.add(field.Forbidden(path.Child("maxRestarts"), fmt.Sprintf(why, entry.Name, "maxRestarts")))
 	}
-	if entry.Backoff != nil {
+	if entry.Backoff != nil && !d.opts.RestartAllContainers {
 		d.add(field.Forbidden(path.Child("backoff"), fmt.Sprintf(why, entry.Name, "backoff")))
 	}
 }
@@ -148,16 +145,6 @@ func (d *document) compare(path *field.Path, c, asItIs *manifest.Container, entr
 
 func (d *document) warn(c *manifest.Container, format string, args ...any) {
 	d.warnings = append(d.warnings, "container "+quoted(c.Name)+": "+fmt.Sprintf(format, args...))
-}
-
-// addRules adds errors of rules, with a word on what is still to come.
-func (d *document) addRules(errs field.ErrorList) {
-	for _, err := range errs {
-		if err.BadValue == terminatePod {
-			err.Detail += fmt.Sprintf("; %s is not there yet in this version of Restart Rules", terminatePod)
-		}
-	}
-	d.add(errs...)
 }
 
 // add adds errors whose fields are in the document, with their line.

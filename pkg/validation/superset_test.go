@@ -36,14 +36,13 @@ initContainers:
     maxRestarts: 0
   s: {}`, Options{}, nil},
 		"action": {"containers:\n  a:\n    restartPolicy: Never\n    restartPolicyRules:\n    - action: Explode\n      exitCodes: {operator: In}", Options{}, []string{
-			annotationPath + `.containers[a].restartPolicyRules[0].action: Unsupported value: "Explode": supported values: "Restart", "Terminate" (line 5)`}},
+			annotationPath + `.containers[a].restartPolicyRules[0].action: Unsupported value: "Explode": supported values: "Restart", "Terminate", "TerminatePod" (line 5)`}},
 		"action, all containers allowed": {"initContainers: {i: {restartPolicy: Never, restartPolicyRules: [{action: terminate, exitCodes: {operator: In}}]}}", all, []string{
-			annotationPath + `.initContainers[i].restartPolicyRules[0].action: Unsupported value: "terminate": supported values: "Restart", "RestartAllContainers", "Terminate" (line 1)`}},
+			annotationPath + `.initContainers[i].restartPolicyRules[0].action: Unsupported value: "terminate": supported values: "Restart", "RestartAllContainers", "Terminate", "TerminatePod" (line 1)`}},
 		"all containers": {"containers: {a: {restartPolicy: Never, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In}}]}}", Options{}, []string{
-			annotationPath + `.containers[a].restartPolicyRules[0].action: Unsupported value: "RestartAllContainers": supported values: "Restart", "Terminate" (line 1)`}},
+			annotationPath + `.containers[a].restartPolicyRules[0].action: Unsupported value: "RestartAllContainers": supported values: "Restart", "Terminate", "TerminatePod" (line 1)`}},
 		"all containers allowed": {"containers: {a: {restartPolicy: Never, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [1]}}]}}", all, nil},
-		"terminate the Pod": {"containers: {a: {restartPolicy: Never, restartPolicyRules: [{action: TerminatePod, exitCodes: {operator: In}}]}}", Options{}, []string{
-			annotationPath + `.containers[a].restartPolicyRules[0].action: Unsupported value: "TerminatePod": supported values: "Restart", "Terminate"; TerminatePod is not there yet in this version of Restart Rules (line 1)`}},
+		"terminate the Pod":      {"containers: {a: {restartPolicy: Never, restartPolicyRules: [{action: TerminatePod, exitCodes: {operator: In, values: [1]}}]}}", Options{}, nil},
 		"within alone": {"containers:\n  a:\n    restartPolicy: Never\n    restartPolicyRules:\n    - action: Restart\n      exitCodes: {operator: In, values: [1]}\n      within: 5m", Options{}, []string{
 			annotationPath + `.containers[a].restartPolicyRules[0].maxRestarts: Required value: within is the time in which the rule may restart the container that often (line 5)`}},
 		"a limit for another action": {"containers:\n  a:\n    restartPolicy: Never\n    restartPolicyRules:\n    - " + aRule + "\n    - action: Terminate\n      exitCodes: {operator: In, values: [2]}\n      maxRestarts: 3", Options{}, []string{
@@ -51,15 +50,21 @@ initContainers:
 		"a limit for all containers": {"containers: {a: {restartPolicy: Never, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [1]}, maxRestarts: 3}]}}", all, []string{
 			annotationPath + `.containers[a].restartPolicyRules[0].maxRestarts: Forbidden: only a rule with action Restart can be used up, this one has action RestartAllContainers (line 1)`}},
 		"a limit for an unknown action": {"containers: {a: {restartPolicy: Never, restartPolicyRules: [{action: X, exitCodes: {operator: In}, maxRestarts: 3}]}}", Options{}, []string{
-			annotationPath + `.containers[a].restartPolicyRules[0].action: Unsupported value: "X": supported values: "Restart", "Terminate" (line 1)`}},
+			annotationPath + `.containers[a].restartPolicyRules[0].action: Unsupported value: "X": supported values: "Restart", "Terminate", "TerminatePod" (line 1)`}},
 		"ranges": {"containers:\n  a:\n    restartPolicyRules:\n    - maxRestarts: 0\n    maxRestarts: -1", Options{}, []string{
 			annotationPath + `.containers[a].restartPolicyRules[0].maxRestarts: Invalid value: line 4: expected a number from 1 to 1000, got "0"`,
 			annotationPath + `.containers[a].maxRestarts: Invalid value: line 5: expected a number from 0 to 1000000, got "-1"`}},
-		"to come": {"restartAllContainers: {terminationGracePeriodSeconds: 20}", Options{}, []string{
-			annotationPath + `: Invalid value: line 1: restartAllContainers is not there yet in this version of Restart Rules`}},
+		"the whole Pod": {"restartAllContainers: {terminationGracePeriodSeconds: 0, preStop: true, backoff: none, killTimeoutSeconds: 1}", Options{}, nil},
+		"the whole Pod, wrong": {"restartAllContainers:\n  terminationGracePeriodSeconds: -1\n  preStop: 'yes'\n  killTimeoutSeconds: 0\n  grace: 1", Options{}, []string{
+			annotationPath + `.restartAllContainers.terminationGracePeriodSeconds: Invalid value: line 2: expected a number from 0 to 86400, got "-1"`,
+			annotationPath + `.restartAllContainers.preStop: Invalid value: line 3: expected true or false, got "yes"`,
+			annotationPath + `.restartAllContainers.killTimeoutSeconds: Invalid value: line 4: expected a number from 1 to 86400, got "0"`,
+			annotationPath + `.restartAllContainers: Invalid value: line 5: unknown key "grace", expected one of terminationGracePeriodSeconds, preStop, backoff, killTimeoutSeconds`}},
+		"sidecar, all containers allowed": {"initContainers:\n  s:\n    maxRestarts: 3\n    backoff: none", all, []string{
+			annotationPath + `.initContainers[s].maxRestarts: Forbidden: init container "s" is a sidecar, which always restarts: leave maxRestarts out (line 3)`}},
 		"sidecar": {"initContainers:\n  s:\n    maxRestarts: 3\n    backoff: none", Options{}, []string{
-			annotationPath + `.initContainers[s].maxRestarts: Forbidden: init container "s" is a sidecar, which the kubelet restarts always and by itself: leave maxRestarts out (line 3)`,
-			annotationPath + `.initContainers[s].backoff: Forbidden: init container "s" is a sidecar, which the kubelet restarts always and by itself: leave backoff out (line 4)`}},
+			annotationPath + `.initContainers[s].maxRestarts: Forbidden: init container "s" is a sidecar, which always restarts: leave maxRestarts out (line 3)`,
+			annotationPath + `.initContainers[s].backoff: Forbidden: init container "s" is a sidecar, which always restarts: leave backoff out (line 4)`}},
 		"sidecar with rules": {"initContainers: {s: {restartPolicy: Always, restartPolicyRules: [{action: RestartAllContainers, exitCodes: {operator: In, values: [1]}}]}}", all, nil},
 	} {
 		t.Run(name, func(t *testing.T) {

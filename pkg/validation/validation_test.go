@@ -174,7 +174,7 @@ spec:
   - {name: c, volumeMounts: [{name: data, mountPath: /restartrules}]}
   initContainers: [{name: restartrules-watcher}]
 `)
-	errs := Injection(p, func(name string) bool { return name != "c" && name != "restartrules-watcher" }, nil)
+	errs := Injection(p, func(name string) Needs { return Needs{Wrapped: name != "c" && name != "restartrules-watcher"} }, nil)
 	require.Equal(t, []string{
 		`spec.volumes[1].name: Forbidden: Restart Rules adds a volume named "restartrules" to this Pod: give yours another name`,
 		`spec.containers[0].command: Required value: container "a" (image example.com/a:1) gets a shim in front of its command to apply its restart rules, ` +
@@ -183,6 +183,29 @@ spec:
 		`spec.containers[2].command[0]: Invalid value: "/restartrules/shim": container "d" begins with the shim, which Restart Rules adds itself: write the container's own command`,
 		`spec.initContainers[0].name: Forbidden: Restart Rules adds a container named "restartrules-watcher" to this Pod: give yours another name`,
 	}, texts(errs))
+}
+
+func TestInjectionOfTwins(t *testing.T) {
+	p := pod(t, `
+metadata: {}
+spec:
+  containers: [{name: setup-replay}]
+  initContainers:
+  - {name: setup, image: example.com/setup:1}
+  - {name: gpu, command: [x], resources: {limits: {example.com/gpu: 1, cpu: 1}, requests: {example.com/gpu: 1}}}
+  - {name: none, command: [x], resources: {limits: {example.com/gpu: 0, hugepages-2Mi: 4Mi, storage.kubernetes.io/x: 1}}}
+`)
+	errs := Injection(p, func(name string) Needs {
+		if name == "setup-replay" {
+			return Needs{}
+		}
+		return Needs{Twin: name + "-replay", WholePod: true}
+	}, nil)
+	require.Len(t, errs, 3)
+	require.Equal(t, `spec.containers[0].name: Forbidden: Restart Rules adds a container named "setup-replay" to this Pod: give yours another name`, errs[0].Error())
+	require.Contains(t, errs[1].Error(), "spec.initContainers[0].command: Required value: ")
+	require.Contains(t, errs[1].Error(), "with the annotation restartrules.dev/exclude-containers: setup")
+	require.Contains(t, errs[2].Error(), `spec.initContainers[1].resources: Forbidden: init container "gpu" requests example.com/gpu`)
 }
 
 func ExamplePod() {

@@ -46,7 +46,7 @@ type doubter struct {
 	matches [maxRules]exitcodes.Set
 	// after are the codes that, where a rule does not match, restart the container without limit.
 	after [maxRules]exitcodes.Set
-	// all are the codes that a rule with RestartAllContainers matches from each rule on.
+	// all are the codes that a rule that concerns the whole Pod matches from each rule on.
 	all [maxRules]exitcodes.Set
 	// text is the last warning, its first prefix bytes are the same for all.
 	text     []byte
@@ -91,7 +91,7 @@ func (d *doubter) lookAhead() {
 	for i := len(d.RestartPolicyRules) - 1; i >= 0; i-- {
 		d.after[i], d.all[i] = restarts, all
 		switch {
-		case d.action(i) == corev1.ContainerRestartRuleActionRestartAllContainers:
+		case rules.IsPodWide(d.action(i)):
 			all = all.With(d.matches[i])
 			restarts = restarts.Without(d.matches[i])
 		case d.action(i) != corev1.ContainerRestartRuleActionRestart:
@@ -105,7 +105,7 @@ func (d *doubter) lookAhead() {
 // rule looks at one rule, knowing what earlier ones decide.
 func (d *doubter) rule(i int, before exitcodes.Set) {
 	on, matches := d.RestartPolicyRules[i].ExitCodes, d.matches[i]
-	isAll := d.action(i) == corev1.ContainerRestartRuleActionRestartAllContainers
+	isAll := rules.IsPodWide(d.action(i))
 	switch {
 	case len(on.Values) == 0 && matches.Empty():
 		d.warn(i, " never matches: its operator is In and it has no values; write exit codes, or leave the rule out")
@@ -114,8 +114,8 @@ func (d *doubter) rule(i int, before exitcodes.Set) {
 		d.warn(i, " never matches: no process ends with ", d.impossible(i), "; write exit codes from 0 to 255, or leave the rule out")
 		return
 	}
-	// Whether an init container that succeeds is done is asked before its rules, but for
-	// RestartAllContainers; a rule before one of these may be there to keep it from 0.
+	// Whether an init container that succeeds is done is asked before its rules, but for those that
+	// concern the whole Pod; a rule before one of these may be there to keep it from 0.
 	if d.kind == rules.Init && !isAll && matches.Has(0) && !d.all[i].Has(0) {
 		matches = matches.Without(exitcodes.Set{1})
 		if on.Operator == corev1.ContainerRestartRuleOnExitCodesOpIn {
@@ -130,8 +130,8 @@ func (d *doubter) rule(i int, before exitcodes.Set) {
 	switch {
 	case reach.Empty():
 		d.shadowed(i, matches)
-	case isAll && d.kind == rules.Init && reach.Has(0):
-		d.warn(i, " restarts all containers also when this init container succeeds, for ever: except exit code 0")
+	case isAll && reach.Has(0):
+		d.success(i, on)
 	case isAll:
 	case d.kind == rules.Sidecar:
 		if reach.Without(d.all[i]) == reach {
@@ -142,6 +142,18 @@ func (d *doubter) rule(i int, before exitcodes.Set) {
 		d.warn(i, ": its maxRestarts has no effect, the restartPolicy ", string(*d.RestartPolicy), " goes on restarting; add a rule with action Terminate behind it, or use restartPolicy Never")
 	default:
 		d.warn(i, " has no effect: the restartPolicy ", string(*d.RestartPolicy), " restarts on these exit codes anyway; leave the rule out, or use restartPolicy Never")
+	}
+}
+
+// success doubts a rule that concerns the whole Pod and matches exit code 0.
+func (d *doubter) success(i int, on *corev1.ContainerRestartRuleOnExitCodes) {
+	switch {
+	case d.kind == rules.Init && d.action(i) == rules.ActionTerminatePod:
+		d.warn(i, " ends the whole Pod also when this init container succeeds: except exit code 0")
+	case d.kind == rules.Init:
+		d.warn(i, " restarts all containers also when this init container succeeds, for ever: except exit code 0")
+	case d.kind == rules.Regular && on.Operator == corev1.ContainerRestartRuleOnExitCodesOpNotIn && d.action(i) != rules.ActionTerminatePod:
+		d.warn(i, " restarts all containers also when this container succeeds, so the Pod never completes; if that is not meant, add 0 to its values")
 	}
 }
 

@@ -71,6 +71,10 @@ func TestDoubts(t *testing.T) {
 		"init, covered but for success": {"initContainers", "Never", []string{on(restart, "NotIn", "0"), on(terminate, "NotIn", "5")}, []string{one}},
 		"init, OnFailure":               {"initContainers", "OnFailure", []string{on(restart, "NotIn", "5")}, []string{`container "x": restartPolicyRules[0] has no effect: the restartPolicy OnFailure restarts on these exit codes anyway` + orNever}},
 		"init, for ever":                {"initContainers", "Never", []string{on(all, "NotIn", "5")}, []string{`container "x": restartPolicyRules[0] restarts all containers also when this init container succeeds, for ever: except exit code 0`}},
+		"init, ends the Pod":            {"initContainers", "Never", []string{on("TerminatePod", "NotIn", "5")}, []string{`container "x": restartPolicyRules[0] ends the whole Pod also when this init container succeeds: except exit code 0`}},
+		"all on success, by the way":    {"containers", "Never", []string{on(all, "NotIn", "5")}, []string{`container "x": restartPolicyRules[0] restarts all containers also when this container succeeds, so the Pod never completes; if that is not meant, add 0 to its values`}},
+		"all on success, meant":         {"containers", "Never", []string{on(all, "In", "0")}, nil},
+		"the Pod ends on success":       {"containers", "Never", []string{on("TerminatePod", "NotIn", "5")}, nil},
 		"init, all containers":          {"initContainers", "Never", []string{on(all, "NotIn", "0")}, nil},
 		"init, success before all":      {"initContainers", "Never", []string{on(restart, "In", "0"), on(all, "NotIn", "5")}, nil},
 

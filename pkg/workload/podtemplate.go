@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/manifest"
@@ -73,6 +76,19 @@ func (p *podTemplate) declares(key containerKey) bool {
 	_, native := p.native[key]
 	_, lifted := p.lifted[key]
 	return native || lifted
+}
+
+// restartsAll reports whether native fields say what only API servers with RestartAllContainers accept.
+func (p *podTemplate) restartsAll() bool {
+	for _, c := range p.native {
+		sidecar := c.Rules.IsSidecar() && len(c.RestartPolicyRules) > 0
+		if sidecar || slices.ContainsFunc(c.RestartPolicyRules, func(r corev1.ContainerRestartRule) bool {
+			return r.Action == corev1.ContainerRestartRuleActionRestartAllContainers
+		}) {
+			return true
+		}
+	}
+	return false
 }
 
 // entries are the entries of a document, nil for none.

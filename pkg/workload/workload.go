@@ -15,7 +15,7 @@ import (
 
 // Create answers for an object on CREATE. Each of its Pod templates is validated as Pods are; native
 // fields are lifted into the annotation restartrules.dev/lifted-rules, unless the cluster has them
-// itself (opts.Native.Restart); Job templates with policy OnFailure and rules get the Job's
+// itself (opts.Native); Job templates with policy OnFailure and rules get the Job's
 // backoffLimit as restartrules.dev/max-restarts. The patch is empty if there is nothing of that to
 // do, and for ReplicaSets with a controller: that would make new ones for ever.
 //
@@ -195,7 +195,7 @@ func (r *request) concerns(is *podTemplate) bool {
 // mayChange reports whether the template may be changed.
 func (r *request) mayChange(is, was *podTemplate) bool {
 	switch {
-	case r.opts.Native.Restart, is.Spec.IsWindows():
+	case !r.lifts(is), is.Spec.IsWindows():
 		return false
 	case r.kind.is("apps", "replicasets") && r.object.isControlled():
 		return false
@@ -204,6 +204,19 @@ func (r *request) mayChange(is, was *podTemplate) bool {
 	}
 	// The API server has stored native fields, and keeps them.
 	return !reflect.DeepEqual(is.fields, was.fields) && !(r.kind.immutable() && document(is.native).Equal(document(was.native)))
+}
+
+// lifts reports whether native fields of the template are lifted. An API server that knows Restart but
+// not RestartAllContainers keeps them, unless there is one that it refuses.
+func (r *request) lifts(is *podTemplate) bool {
+	switch {
+	case !r.opts.Native.Restart:
+		return true
+	case r.opts.Native.RestartAll:
+		return false
+	default:
+		return is.restartsAll() || is.annotation(api.LiftedRulesAnnotation) != ""
+	}
 }
 
 // warn adds warnings, each once.

@@ -101,6 +101,30 @@ func TestWhatIsLeftAlone(t *testing.T) {
 	require.NotEmpty(t, result.Patch, "other owned objects are lifted")
 }
 
+// TestClusterWithoutRestartAllContainers has one that keeps Restart in templates and refuses the other.
+func TestClusterWithoutRestartAllContainers(t *testing.T) {
+	const rulesAll = `[{"action":"RestartAllContainers","exitCodes":{"operator":"In","values":[88]}}]`
+	k, opts := kind(t, "apps/v1", "Deployment"), inject.Options{Native: compile.Features{Restart: true}}
+	manifest := deployment(template(container("app", rulesAll), container("other", rules42)))
+	live, result := apply(t, k, nil, manifest, opts)
+	require.Empty(t, result.Errors)
+	const want = `{"version":"v1","containers":{"app":{"restartPolicy":"Never","restartPolicyRules":` + rulesAll + `},"other":{"restartPolicy":"Never","restartPolicyRules":` + rules42 + `}}}`
+	same(t, deployment(with(template(container("app", ""), container("other", "")), api.LiftedRulesAnnotation, want)), live)
+
+	// The manifest again, and without the rule that made all of it be lifted.
+	again := deployment(with(template(container("app", rulesAll), container("other", rules42)), api.LiftedRulesAnnotation, want))
+	after, _ := apply(t, k, live, again, opts)
+	same(t, live, after)
+	less := deployment(with(template(container("app", rules43), container("other", rules42)), api.LiftedRulesAnnotation, want))
+	after, _ = apply(t, k, live, less, opts)
+	same(t, deployment(with(template(container("app", ""), container("other", "")), api.LiftedRulesAnnotation,
+		`{"version":"v1","containers":{"app":{"restartPolicy":"Never","restartPolicyRules":`+rules43+`},"other":{"restartPolicy":"Never","restartPolicyRules":`+rules42+`}}}`)), after)
+
+	opts.Native.RestartAll = true
+	_, result = apply(t, k, nil, manifest, opts)
+	require.Empty(t, result.Patch)
+}
+
 func TestObjectsThatAreNone(t *testing.T) {
 	k := kind(t, "apps/v1", "Deployment")
 	for _, o := range []string{``, `[]`, `{"spec":1}`, `{"spec":{"template":[]}}`, `{"spec":{"template":{}}}`, `{"metadata":1}`} {

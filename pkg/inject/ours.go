@@ -1,0 +1,217 @@
+package inject
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/manifest"
+	"restartrules.dev/pkg/plan"
+)
+
+// ourContainer is a container that is injected.
+type ourContainer struct {
+	name string
+	// json is the whole container but its resources; those of its fields that others may have
+	// changed are left out in fixed.
+	json, fixed json.RawMessage
+	resources   corev1.ResourceRequirements
+}
+
+// rawContainers are the containers of a Pod with all their fields.
+type rawContainers struct {
+	Containers     []json.RawMessage `json:"containers"`
+	InitContainers []json.RawMessage `json:"initContainers"`
+}
+
+func decodeRaw(object []byte) (*rawContainers, error) {
+	var pod struct {
+		Spec rawContainers `json:"spec"`
+	}
+	if err := json.Unmarshal(object, &pod); err != nil {
+		return nil, fmt.Errorf("decode pod: containers: %w", err)
+	}
+	return &pod.Spec, nil
+}
+
+// ourContainers makes the injected containers what they are to be: the watcher and sidecar twins are
+// the first init containers, the other twins come behind the user's containers.
+func (inj *injection) ourContainers(p *patch) error {
+	var first, last []ourContainer
+	if inj.wrapped() {
+		w, err := inj.ourWatcher()
+		if err != nil {
+			return err
+		}
+		first = append(first, w)
+	}
+	for i := range inj.twins {
+		t := &inj.twins[i]
+		c := ourContainer{name: t.name, json: t.json, fixed: t.json, resources: t.resources}
+		if t.sidecar {
+			first = append(first, c)
+		} else {
+			last = append(last, c)
+		}
+	}
+	l := ourList{patch: p, path: "/spec/containers", live: inj.live.Spec.Containers, raw: inj.raw.Containers, ours: inj.ours(plan.KindContainer)}
+	if err := l.append(last); err != nil {
+		return err
+	}
+	l = ourList{patch: p, path: "/spec/initContainers", live: inj.live.Spec.InitContainers, raw: inj.raw.InitContainers, ours: inj.ours(plan.KindInitContainer)}
+	return l.prepend(first)
+}
+
+// ours are the indexes of the live containers of one list that the user doesn't have.
+func (inj *injection) ours(kind string) (indexes []int) {
+	users := map[int]bool{}
+	for i := range inj.parts {
+		if inj.parts[i].planKind == kind {
+			users[inj.parts[i].index] = true
+		}
+	}
+	for i := range listOf(&inj.live.Spec, kind) {
+		if !users[i] {
+			indexes = append(indexes, i)
+		}
+	}
+	return indexes
+}
+
+// ourWatcher is the watcher. Others may rewrite images.
+func (inj *injection) ourWatcher() (w ourContainer, err error) {
+	c := inj.watcherContainer()
+	w = ourContainer{name: c.Name, resources: c.Resources}
+	c.Resources = corev1.ResourceRequirements{}
+	if w.json, err = json.Marshal(c); err == nil {
+		c.Image, c.ImagePullPolicy = "", ""
+		w.fixed, err = json.Marshal(c)
+	}
+	if err != nil {
+		return w, fmt.Errorf("encode container %s: %w", api.WatcherContainer, err)
+	}
+	return w, nil
+}
+
+// ourList is a list of live containers, some of which are ours.
+type ourList struct {
+	patch *patch
+	path  string
+	live  []manifest.Container
+	raw   []json.RawMessage
+	// ours are the indexes of those of ours, ascending.
+	ours []int
+}
+
+// find is the index of the live container of ours with that name, or -1.
+func (l *ourList) find(name string) int {
+	if i := slices.IndexFunc(l.ours, func(i int) bool { return l.live[i].Name == name }); i >= 0 {
+		return l.ours[i]
+	}
+	return -1
+}
+
+// keeps reports whether the live container is as wanted: others may have added to it.
+func (l *ourList) keeps(index int, want *ourContainer) bool {
+	return manifest.Raw(l.raw[index]).Contains(manifest.Raw(want.fixed))
+}
+
+// value is what a container that is not there yet, or not in its place, is added as.
+func (l *ourList) value(want *ourContainer) (json.RawMessage, error) {
+	if i := l.find(want.name); i >= 0 && l.keeps(i, want) {
+		return withResources(l.raw[i], l.live[i].Resources, want.resources)
+	}
+	return withResources(want.json, corev1.ResourceRequirements{}, want.resources)
+}
+
+// settle makes the live container at that index, which stays in its place, what it is to be.
+func (l *ourList) settle(index int, want *ourContainer) error {
+	switch {
+	case !l.keeps(index, want):
+		value, err := l.value(want)
+		if err != nil {
+			return err
+		}
+		l.patch.replace(at(l.path, index), value)
+	case !covers(l.live[index].Resources, want.resources):
+		l.patch.add(at(l.path, index)+"/resources", want.resources)
+	}
+	return nil
+}
+
+// withResources is the container with the resources that it lacks.
+func withResources(container json.RawMessage, live, want corev1.ResourceRequirements) (json.RawMessage, error) {
+	if covers(live, want) {
+		return container, nil
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(container, &fields); err != nil {
+		return nil, fmt.Errorf("decode container: %w", err)
+	}
+	text, err := json.Marshal(want)
+	if err != nil {
+		return nil, fmt.Errorf("encode resources: %w", err)
+	}
+	fields["resources"] = text
+	return json.Marshal(fields)
+}
+
+// append has the wanted containers behind the user's. Those that are there stay in their place.
+func (l *ourList) append(want []ourContainer) error {
+	var gone []int
+	for _, i := range l.ours {
+		at := slices.IndexFunc(want, func(c ourContainer) bool { return c.name == l.live[i].Name })
+		if at < 0 {
+			gone = append(gone, i)
+		} else if err := l.settle(i, &want[at]); err != nil {
+			return err
+		}
+	}
+	l.patch.removeAt(l.path, gone)
+	for i := range want {
+		if l.find(want[i].name) >= 0 {
+			continue
+		}
+		value, err := l.value(&want[i])
+		if err != nil {
+			return err
+		}
+		l.patch.add(l.path+"/-", value)
+	}
+	return nil
+}
+
+// prepend has the wanted containers, in this order, before the user's.
+func (l *ourList) prepend(want []ourContainer) error {
+	inPlace := len(l.ours) == len(want)
+	for i := range want {
+		inPlace = inPlace && l.ours[i] == i && l.live[i].Name == want[i].name
+	}
+	if inPlace {
+		for i := range want {
+			if err := l.settle(i, &want[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	values := make([]json.RawMessage, len(want))
+	for i := range want {
+		var err error
+		if values[i], err = l.value(&want[i]); err != nil {
+			return err
+		}
+	}
+	l.patch.removeAt(l.path, l.ours)
+	if l.live == nil && len(values) > 0 {
+		l.patch.add(l.path, values)
+		return nil
+	}
+	for i, value := range values {
+		l.patch.add(at(l.path, i), value)
+	}
+	return nil
+}
