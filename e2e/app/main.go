@@ -14,8 +14,10 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -34,9 +36,11 @@ func main() {
 	exits := flag.String("exit", "0", "exit codes, comma-separated: of the first start, the second …; the last one repeats")
 	onTerm := flag.Int("on-term", 143, "exit code on SIGTERM; -1: go on")
 	termDelay := flag.Duration("term-delay", 0, "how long the end takes after SIGTERM")
-	listen := flag.String("listen", "", "address to serve HTTP on; GET /quit exits with -quit")
+	listen := flag.String("listen", "", "address to serve HTTP on; GET /quit exits with -quit, GET /records/NAME succeeds if that file is beside the record")
 	peer := flag.String("peer", "", "address to connect to; when the connection is lost exits with -quit at once")
 	quit := flag.Int("quit", 42, "exit code on SIGUSR1, GET /quit and when the peer is gone")
+	obey := flag.Bool("obey", false, "exit with the code in the file that record.ExitFile names, as soon as it is there")
+	alone := flag.String("alone", "", "names of records, comma-separated: no other start that keeps one of them may run; one that does is recorded as \"overlap\"")
 	flag.Parse()
 
 	a := app{}
@@ -47,8 +51,18 @@ func main() {
 			os.Exit(120)
 		}
 	}
+	// Who sees the start in the record may send signals.
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGUSR1)
 	starts := a.starts()
 	a.write(record.Event{Event: "start", At: began})
+	if *alone != "" {
+		a.checkAlone(strings.Split(*alone, ","))
+	}
+	if err := a.serve(starts); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(120)
+	}
 	code, err := strconv.Atoi(nth(*exits, starts))
 	run, errRun := time.ParseDuration(nth(*runs, starts))
 	if err = errors.Join(err, errRun); err != nil {
@@ -57,11 +71,10 @@ func main() {
 	}
 	fmt.Printf("start %d\n", starts+1)
 
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGUSR1)
 	quitting := make(chan struct{}, 1)
 	if *listen != "" {
 		http.HandleFunc("/quit", func(w http.ResponseWriter, r *http.Request) { quitting <- struct{}{} })
+		http.Handle("/records/", http.StripPrefix("/records/", http.FileServer(http.Dir(filepath.Dir(*path)))))
 		go func() { fmt.Fprintln(os.Stderr, http.ListenAndServe(*listen, nil)) }()
 	}
 	if *peer != "" {
@@ -69,6 +82,10 @@ func main() {
 			a.lose(*peer)
 			a.exit(*quit)
 		}()
+	}
+	var told atomic.Bool
+	if *obey {
+		go func() { a.exit(a.obey(record.ExitFile(*path, starts+1), &told)) }()
 	}
 	var over <-chan time.Time
 	if run > 0 {
@@ -85,7 +102,7 @@ func main() {
 				a.exit(*quit)
 			}
 			a.write(record.Event{Event: "term", At: now()})
-			if *onTerm >= 0 {
+			if *onTerm >= 0 && !told.Load() {
 				time.Sleep(*termDelay)
 				a.exit(*onTerm)
 			}
@@ -124,6 +141,23 @@ func (a app) exit(code int) {
 	os.Exit(code)
 }
 
+// checkAlone locks its own record, for as long as the process lives, and looks whether one of the others is locked.
+func (a app) checkAlone(names []string) {
+	if err := syscall.Flock(int(a.record.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		a.write(record.Event{Event: record.Overlap, At: now(), With: filepath.Base(a.record.Name())})
+	}
+	for _, name := range names {
+		other, err := os.Open(filepath.Join(filepath.Dir(a.record.Name()), name))
+		if err != nil || name == filepath.Base(a.record.Name()) {
+			continue // it was never started
+		}
+		if err := syscall.Flock(int(other.Fd()), syscall.LOCK_SH|syscall.LOCK_NB); err != nil {
+			a.write(record.Event{Event: record.Overlap, At: now(), With: name})
+		}
+		_ = other.Close() // which unlocks
+	}
+}
+
 // lose connects to the peer, as soon as it is there, and returns when the connection is lost.
 func (a app) lose(peer string) {
 	for {
@@ -134,6 +168,31 @@ func (a app) lose(peer string) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// obey returns the exit code that the file says when the application is to exit with it, see record.ExitFile.
+func (a app) obey(file string, told *atomic.Bool) int {
+	words := strings.Fields(await(file))
+	if len(words) == 2 {
+		told.Store(true)
+		a.write(record.Event{Event: "told", At: now()})
+		await(filepath.Join(filepath.Dir(file), words[1]))
+	}
+	code, err := strconv.Atoi(words[0])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 120
+	}
+	return code
+}
+
+// await returns what is in the file, once it is there.
+func await(file string) string {
+	for ; ; time.Sleep(10 * time.Millisecond) {
+		if text, err := os.ReadFile(file); err == nil {
+			return string(text)
+		}
 	}
 }
 

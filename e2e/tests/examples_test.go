@@ -77,6 +77,24 @@ var examples = map[string]func(t *testing.T, namespace, said string){
 		require.Zero(t, status(pod, "trainer").RestartCount)
 		require.Contains(t, logsOf(t, namespace, pod.Name, "trainer"), "exitCode=42 rule=restartPolicyRules[0] action=Restart nextAttempt=2")
 	},
+	"restart-all.yaml": func(t *testing.T, namespace, said string) {
+		job, _ := waitJob(t, namespace, "restart-all", batchv1.JobComplete)
+		require.Zero(t, job.Status.Failed)
+		pod := onlyPod(t, namespace, "restart-all")
+		require.Equal(t, corev1.PodSucceeded, pod.Status.Phase)
+		require.Zero(t, status(pod, "setup").RestartCount)
+		require.Zero(t, status(pod, "trainer").RestartCount)
+		var tries []string
+		for line := range strings.Lines(logsOf(t, namespace, pod.Name, "trainer")) {
+			if strings.HasPrefix(line, "try ") {
+				tries = append(tries, strings.TrimSpace(line))
+			}
+		}
+		release, err := os.ReadFile(filepath.Join(root, "e2e", "images", "alpine-release"))
+		require.NoError(t, err)
+		prepared := ": prepared by Alpine " + strings.TrimSpace(string(release))
+		require.Equal(t, []string{"try 1" + prepared, "try 2" + prepared, "try 3" + prepared}, tries)
+	},
 }
 
 func TestExamples(t *testing.T) {
