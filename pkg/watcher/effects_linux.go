@@ -40,6 +40,8 @@ func (d *pod) carryOut(effect machine.Effect) machine.Event {
 		return machine.Checked{Gen: e.Gen, Left: d.left()}
 	case machine.Escalate:
 		d.escalate(e.Member)
+	case machine.RunScript:
+		d.begin(e)
 	case machine.EndSandbox:
 		d.endSandbox()
 	case machine.Answer:

@@ -40,6 +40,7 @@ type pod struct {
 	state   machine.State
 	// shimOf is, by member, its index in shims, or -1; memberOf the other way round.
 	shimOf, memberOf []int
+	scripts          map[int]string // by member
 	journal          *journal.Journal
 	processes        *processes
 	// demander is the connection that the next Answer is for.
@@ -51,8 +52,9 @@ type pod struct {
 
 	probes probes
 	ready  *ready.Responder // nil: there is no port for it
-	// tasks are the goroutines that run begins.
+	// tasks are the goroutines that run begins, whose context it ends.
 	tasks sync.WaitGroup
+	begin func(machine.RunScript)
 }
 
 // shim is what is known of one wrapped container.
@@ -108,7 +110,11 @@ func newPod(v Volume, p *plan.Plan, log *slog.Logger) (*pod, error) {
 		return nil, err
 	}
 	d.machine = config
+	d.scripts = map[int]string{}
 	for member, container := range of {
+		if container.InitScript != "" {
+			d.scripts[member] = container.InitScript
+		}
 		at, ok := index[container.Name]
 		if !ok {
 			at = -1
@@ -157,6 +163,7 @@ func (d *pod) run(ctx context.Context) {
 	d.wake = time.NewTimer(time.Hour)
 	defer d.wake.Stop()
 	defer d.tasks.Wait()
+	d.begin = func(e machine.RunScript) { d.runScript(ctx, e) }
 	if d.ready != nil {
 		d.tasks.Go(func() { d.ready.Serve(ctx) })
 	}

@@ -161,3 +161,17 @@ func BenchmarkRestartAll(b *testing.B) {
 	b.ReportMetric(float64(micros[len(micros)/2]), "µs-median")
 	b.ReportMetric(float64(micros[len(micros)*99/100]), "µs-p99")
 }
+
+func TestAScriptStandsForAnInitContainer(t *testing.T) {
+	dir := t.TempDir()
+	record, script := filepath.Join(dir, "record"), filepath.Join(dir, "setup")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho setup >>"+record+"\n"), 0o644))
+	setup := container{plan.Container{Name: "setup", Kind: plan.KindInitContainer, Role: plan.Role{InitScript: script}}, nil}
+	p := newRealPod(t, "none", setup, member("trainer", "0-87:end,88:all/0,89-255:end", true, "/bin/sh", "-c",
+		"echo trainer >>"+record+"; [ $(grep -c trainer "+record+") -ge 3 ] && exec sleep 1000; exit 88"))
+	defer p.serve()()
+	p.eventually("two restarts", func() bool { return len(p.finished()) == 2 })
+	text, err := os.ReadFile(record)
+	require.NoError(t, err)
+	require.Equal(t, "trainer\nsetup\ntrainer\nsetup\ntrainer\n", string(text))
+}

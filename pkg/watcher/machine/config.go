@@ -70,3 +70,9 @@ const RecheckAfter = 2 * time.Millisecond
 
 // MissingTimeout is how long a replay waits for a twin that the kubelet should have started.
 const MissingTimeout = 5 * time.Minute
+
+// The wait before a script that has failed runs again: the kubelet's for containers.
+const (
+	scriptDelay    = 10 * time.Second
+	maxScriptDelay = 5 * time.Minute
+)

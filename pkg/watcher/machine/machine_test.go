@@ -264,3 +264,26 @@ func TestTerminatePodStopsAllAndKeepsTheirCodes(t *testing.T) {
 	require.Equal(t, []Send{{Member: trainer, Verb: EndShim, Gen: 1, Code: -1}, {Member: logger, Verb: EndShim, Gen: 1, Code: -1},
 		{Member: replayer, Verb: EndShim, Gen: 1}}, p.sent())
 }
+
+func TestAScriptThatFailsIsTriedAgainOrFailsThePod(t *testing.T) {
+	for _, returns := range []bool{true, false} {
+		c := aPod(returns)
+		c.Members[setup].Script = true
+		p := start(c)
+		p.exits(trainer, 88, Asks)
+		p.effects = nil
+		p.stopAll()
+		require.Contains(t, p.effects, RunScript{Member: setup, Gen: 1})
+		p.effects = nil
+		p.feed(ScriptEnded{Member: setup, Gen: 1, Code: 3})
+		if !returns {
+			require.Equal(t, Failing, p.s.Phase)
+			continue
+		}
+		p.now = p.s.Wake(c)
+		p.feed(Tick{})
+		require.Contains(t, p.effects, RunScript{Member: setup, Gen: 1})
+		p.feed(ScriptEnded{Member: setup, Gen: 1})
+		require.Equal(t, 1, p.s.Step)
+	}
+}

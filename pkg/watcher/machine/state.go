@@ -144,6 +144,9 @@ type State struct {
 	// script is how far the script of the current Step is.
 	script     scriptState
 	scriptCode int
+	// scriptAt is when a script that has failed runs again, after scriptDelay.
+	scriptAt    int64
+	scriptDelay time.Duration
 	// sandboxEnded says that the effect EndSandbox was given.
 	sandboxEnded bool
 }
@@ -195,6 +198,7 @@ func (s *State) Wake(c *Config) int64 {
 		want(s.Due)
 	case Replaying:
 		want(s.missingAt)
+		want(s.scriptAt)
 	case Stopping:
 		want(s.checkAt)
 		for i := range s.Shims {

@@ -155,7 +155,8 @@ func (t *turn) begin(source, code, rule int, then Then, why string) {
 	}
 	s.Gen++
 	s.Source, s.Code, s.Rule, s.Then, s.Why, s.Step = source, code, rule, then, why, 0
-	s.checking, s.checkAt, s.missingAt, s.script = false, 0, 0, scriptNone
+	s.checking, s.checkAt, s.missingAt = false, 0, 0
+	s.script, s.scriptAt, s.scriptDelay = scriptNone, 0, 0
 	var wait time.Duration
 	if then == Restart {
 		wait = t.backoff()
