@@ -142,7 +142,7 @@ func TestWhatKubectlSaysOfInvalidRules(t *testing.T) {
 		"unknown operator": {command + "\nrestartPolicy: Never\nrestartPolicyRules:" + strings.Replace(rule, "In", "Near", 1), "", []string{
 			`spec.containers[0].restartPolicyRules[0].exitCodes.operator: Unsupported value: "Near": supported values: "In", "NotIn"`}},
 		"unknown action": {command + "\nrestartPolicy: Never\nrestartPolicyRules:" + strings.Replace(rule, "Restart", "Explode", 1), "", []string{
-			`spec.containers[0].restartPolicyRules[0].action: Unsupported value: "Explode": supported values: "Restart"`}},
+			`spec.containers[0].restartPolicyRules[0].action: Unsupported value: "Explode": supported values: "Restart", "RestartAllContainers"`}},
 		"no exit codes": {command + "\nrestartPolicy: Never\nrestartPolicyRules:\n- action: Restart", "", []string{
 			`spec.containers[0].restartPolicyRules[0].exitCodes: Required value: must be specified`}},
 		"too many rules": {command + "\nrestartPolicy: Never\nrestartPolicyRules:" + strings.Repeat(rule, 21), "", []string{
