@@ -14,7 +14,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 FUZZTIME ?= 10s
 TESTFLAGS ?=
-UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/all/... ./e2e/cluster/... ./e2e/demo/... ./e2e/restartall/...
+UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/all/... ./e2e/chaos/... ./e2e/cluster/... ./e2e/demo/... ./e2e/restartall/...
 
 ##@ General
 
@@ -101,6 +101,10 @@ test-matrix: images ## Every workload kind on Kubernetes 1.33, 1.34 and 1.35, an
 .PHONY: test-restartall
 test-restartall: images ## Pods that restart all their containers, side by side with Kubernetes 1.36.
 	go test -tags e2e -count=1 -v -parallel 8 -timeout 30m ./e2e/restartall
+
+.PHONY: test-chaos
+test-chaos: images ## What restarts of whole Pods survive: kills at every step, full disks, a kubelet that restarts. SEED=N replays a run.
+	go test -tags e2e -count=1 -v -parallel 16 -timeout 20m ./e2e/chaos -seed=$(or $(SEED),0)
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME, a duration or a number of runs like 10000x.

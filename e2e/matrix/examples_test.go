@@ -33,6 +33,7 @@ var exampleScenarios = []scenario{
 func examples(t *testing.T) []scenario {
 	t.Helper()
 	objects := exampleObjects(t)
+	delete(objects, "restart-all") // e2e/restartall runs it: a kubelet of 1.35 stalls where nothing in a Pod is left to run
 	require.Len(t, objects, len(exampleScenarios), "the objects of examples/ and their scenarios")
 	var all []scenario
 	for _, s := range exampleScenarios {

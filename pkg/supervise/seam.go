@@ -25,7 +25,8 @@ type seam struct {
 	// reason is in place of the rule, where none decided: how the attempt ended.
 	reason string
 	action string
-	wait   time.Duration
+	// wait is the back-off of a Restart. How long all containers wait is the watcher's to know.
+	wait time.Duration
 }
 
 const (
@@ -65,8 +66,10 @@ func appendSeam(b []byte, format SeamFormat, s seam) []byte {
 		text(s.action)
 		text(" nextAttempt=")
 		number(s.attempt + 1)
-		text(" wait=")
-		text(s.wait.String())
+		if s.action == actionRestart {
+			text(" wait=")
+			text(s.wait.String())
+		}
 		text("\n")
 	case SeamJSON:
 		text(`{"logger":"restartrules","container":`)
@@ -86,8 +89,10 @@ func appendSeam(b []byte, format SeamFormat, s seam) []byte {
 		text(s.action)
 		text(`","nextAttempt":`)
 		number(s.attempt + 1)
-		text(`,"waitSeconds":`)
-		b = strconv.AppendFloat(b, s.wait.Seconds(), 'g', -1, 64)
+		if s.action == actionRestart {
+			text(`,"waitSeconds":`)
+			b = strconv.AppendFloat(b, s.wait.Seconds(), 'g', -1, 64)
+		}
 		text("}\n")
 	}
 	return b

@@ -49,7 +49,7 @@ func machineConfig(p *plan.Plan) (c *machine.Config, of []*plan.Container, err e
 		c.Members = append(c.Members, machine.Member{
 			Name: container.Name, Role: role, Wrapped: container.Wrapped, Twin: -1,
 			Gate: role == machine.Sidecar && container.Startup != nil, Source: container.Source,
-			Script: container.InitScript != "", Returns: returns(p, container),
+			InitList: container.Kind == plan.KindInitContainer, Script: container.InitScript != "", Returns: returns(p, container),
 		})
 	}
 	for i, container := range of {

@@ -209,8 +209,11 @@ func (t *turn) finished() {
 func (t *turn) ending() {
 	for i := range t.c.Members {
 		m, s := &t.c.Members[i], &t.s.Shims[i]
-		if s.Presence != Present || s.Is == Runs || s.Is == Stops || s.Is == Backs || m.Role == Sidecar {
+		if s.Presence != Present || s.Is == Runs || s.Is == Stops || s.Is == Backs {
 			continue
+		}
+		if m.Role == Sidecar || m.Role == Twin && m.InitList {
+			continue // the kubelet ends sidecars, and would start those again that end before
 		}
 		code := -1
 		switch {

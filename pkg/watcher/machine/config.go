@@ -46,6 +46,8 @@ type Member struct {
 	Script bool
 	// Gate says that the container has started only when its startupProbe has passed.
 	Gate bool
+	// InitList says that the member is in spec.initContainers: of a Twin, that it is a sidecar.
+	InitList bool
 	// Source says that one of its rules restarts or ends the Pod.
 	Source bool
 	// Returns says that the kubelet starts the container again when its shim was killed (exit code
