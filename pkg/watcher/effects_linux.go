@@ -1,6 +1,7 @@
 package watcher
 
 import (
+	"os"
 	"strconv"
 	"syscall"
 
@@ -75,23 +76,28 @@ func (d *pod) send(e machine.Send) {
 // namespace nothing is seen, and the shims' word has to do.
 func (d *pod) left() string {
 	cgroups := make([][]byte, len(d.shims))
+	known := []int{os.Getppid()}
 	for i := range d.shims {
 		if d.memberOf[i] >= 0 {
 			cgroups[i] = d.shims[i].cgroup
 		}
+		if pid := d.shims[i].pid; pid != 0 {
+			known = append(known, pid)
+		}
 	}
 	left := ""
-	err := d.processes.of(cgroups, func(pid, i int) bool {
-		if pid == d.shims[i].pid {
-			return true
-		}
+	err := d.processes.of(cgroups, known, func(pid, i int) bool {
 		_, name := d.processes.stat(pid)
-		left = "process " + strconv.Itoa(pid) + " (" + name + ") of container " + d.volume.Containers[i]
+		left = "process " + strconv.Itoa(pid) + " (" + name + ")"
+		if i < 0 {
+			return false
+		}
+		left += " of container " + d.volume.Containers[i]
 		_ = syscall.Kill(pid, syscall.SIGKILL) // if it is allowed; its shim has tried
 		return false
 	})
 	if err != nil {
-		d.log.Error("can't look for processes that are left", "error", err)
+		return "can't look for processes: " + err.Error() // who is not seen may be there
 	}
 	return left
 }
@@ -102,7 +108,10 @@ func (d *pod) escalate(member int) {
 	at := d.shimOf[member]
 	s := &d.shims[at]
 	d.log.Warn("the shim doesn't answer, its container is killed", "container", d.volume.Containers[at], "pid", s.pid)
-	err := d.processes.of([][]byte{s.cgroup}, func(pid, _ int) bool {
+	err := d.processes.of([][]byte{s.cgroup}, nil, func(pid, i int) bool {
+		if i < 0 {
+			return true
+		}
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			d.log.Error("can't kill", "container", d.volume.Containers[at], "pid", pid, "error", err)
 		}

@@ -49,6 +49,8 @@ type pod struct {
 	alarm int64
 	wake  *time.Timer
 	later []func() // logs, written when there is nothing else to do
+	// laterBy is when they are written at the latest; 0: they need not wait.
+	laterBy int64
 
 	probes probes
 	ready  *ready.Responder // nil: there is no port for it
@@ -135,6 +137,9 @@ func newPod(v Volume, p *plan.Plan, log *slog.Logger) (*pod, error) {
 	if record != nil {
 		log.Info("resumed", "phase", record.Phase.String(), "restart", record.Gen)
 	}
+	if record == nil {
+		record = v.unjournaled(of)
+	}
 	d.state = machine.NewState(config, record, wire.Now())
 	return d, nil
 }
@@ -191,8 +196,18 @@ func (d *pod) run(ctx context.Context) {
 	}
 }
 
-// idle does what is in nobody's way: there is nothing else to do.
+// idle does what is in nobody's way: there is nothing else to do. While the Pod restarts logs wait, for
+// what comes next is on its way; but not for long.
 func (d *pod) idle() {
+	if len(d.later) > 0 && d.hurried() {
+		if d.laterBy == 0 {
+			d.laterBy = wire.Now() + int64(logsWait)
+		}
+		if wire.Now() < d.laterBy {
+			return
+		}
+	}
+	d.laterBy = 0
 	for _, f := range d.later {
 		f()
 	}
@@ -202,9 +217,19 @@ func (d *pod) idle() {
 	}
 }
 
+// logsWait is how long logs wait for a restart of the Pod to be over.
+const logsWait = 20 * time.Millisecond
+
+func (d *pod) hurried() bool {
+	return d.machine != nil && d.state.Restarting() && d.state.Phase != machine.BackingOff
+}
+
 // setAlarm runs the probes that are due, and has the loop woken when the next is, or the machine wants.
 func (d *pod) setAlarm(ctx context.Context) {
 	at := d.runProbes(ctx)
+	if d.laterBy != 0 && (at == 0 || d.laterBy < at) {
+		at = d.laterBy
+	}
 	if d.machine != nil {
 		if wake := d.state.Wake(d.machine); wake != 0 && (at == 0 || wake < at) {
 			at = wake
@@ -228,7 +253,7 @@ func (d *pod) deal(ctx context.Context, h happening) {
 	}
 	if c.container < 0 { // the watcher's own container: its preStop hook
 		if h.message.Verb == wire.Stopping {
-			d.log.Info("the Pod is being deleted")
+			d.log.Info("told to stop: the Pod is over, or being deleted")
 			d.step(machine.Deleting{})
 			c.send(wire.Message{Verb: wire.OK})
 		}

@@ -138,10 +138,11 @@ func TestRealShimsRestart(t *testing.T) {
 		"echo trainer >>"+record+"; [ $(grep -c trainer "+record+") -ge 4 ] && exit 0; exit 88"),
 		member("logger", "0-255:end", false, "/bin/sh", "-c", "echo logger >>"+record+"; trap 'exit 9' TERM; while :; do sleep 0.01; done"), setup[1])
 	defer p.serve()()
-	p.eventually("three restarts", func() bool { return len(p.finished()) == 3 })
-	text, err := os.ReadFile(record)
-	require.NoError(t, err)
-	require.Equal(t, 3, strings.Count(string(text), "setup"))
+	// Not by the watcher's log: a restart that the source asks for before the last one is over makes one of them.
+	p.eventually("three restarts", func() bool {
+		text, err := os.ReadFile(record)
+		return err == nil && strings.Count(string(text), "trainer") == 4 && strings.Count(string(text), "setup") == 3
+	})
 }
 
 // BenchmarkRestartAll is a Pod with one init container and two regular ones, which the first of them
@@ -170,8 +171,8 @@ func TestAScriptStandsForAnInitContainer(t *testing.T) {
 	p := newRealPod(t, "none", setup, member("trainer", "0-87:end,88:all/0,89-255:end", true, "/bin/sh", "-c",
 		"echo trainer >>"+record+"; [ $(grep -c trainer "+record+") -ge 3 ] && exec sleep 1000; exit 88"))
 	defer p.serve()()
-	p.eventually("two restarts", func() bool { return len(p.finished()) == 2 })
-	text, err := os.ReadFile(record)
-	require.NoError(t, err)
-	require.Equal(t, "trainer\nsetup\ntrainer\nsetup\ntrainer\n", string(text))
+	p.eventually("two restarts, the script in each", func() bool {
+		text, err := os.ReadFile(record)
+		return err == nil && string(text) == "trainer\nsetup\ntrainer\nsetup\ntrainer\n"
+	})
 }
