@@ -66,7 +66,7 @@ func Ensure(ctx context.Context, version string, out io.Writer) (Binaries, error
 		dir *string
 		component
 	}{{&b.Etcd, etcd()}, {&b.Containerd, containerd()}, {&b.Kubernetes, kubernetes(version)}} {
-		*part.dir = filepath.Join(cache, "bin", fmt.Sprintf("%s-%s-%s", part.name, part.version, goVersion))
+		*part.dir = part.directory(cache, goVersion)
 		if err := ensure(ctx, cache, *part.dir, part.component, out); err != nil {
 			return Binaries{}, fmt.Errorf("build %s %s: %w", part.name, part.version, err)
 		}
@@ -99,6 +99,24 @@ func ensure(ctx context.Context, cache, dir string, c component, out io.Writer) 
 		return err
 	}
 	return errors.Join(os.Rename(filepath.Join(work, "bin"), dir), os.RemoveAll(work))
+}
+
+// Cached reports whether the cache has that Kubernetes version already.
+func Cached(ctx context.Context, version string) (bool, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return false, err
+	}
+	goVersion, err := goOutput(ctx, "", "env", "GOVERSION")
+	if err != nil {
+		return false, err
+	}
+	return exists(kubernetes(version).directory(cache, goVersion)), nil
+}
+
+// directory is where the cache has the programs of c.
+func (c component) directory(cache, goVersion string) string {
+	return filepath.Join(cache, "bin", fmt.Sprintf("%s-%s-%s", c.name, c.version, goVersion))
 }
 
 func exists(path string) bool {

@@ -256,3 +256,15 @@ func (c *Cluster) RestartKubelet(ctx context.Context) error {
 		return c.nodeReady(ctx)
 	})
 }
+
+// RestartContainerd stops containerd, starts it again, and returns when it answers. Containers go on meanwhile: their
+// shims are processes of their own.
+func (c *Cluster) RestartContainerd(ctx context.Context) error {
+	if err := c.stop(ctx, "containerd"); err != nil {
+		return err
+	}
+	if err := c.startContainerd(); err != nil {
+		return err
+	}
+	return c.waitFor(ctx, "containerd", func() error { _, err := c.ctr(ctx, "version"); return err })
+}
