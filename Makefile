@@ -87,7 +87,7 @@ test-integration: ## Admission against a real kube-apiserver.
 
 .PHONY: test-total
 test-total: ## Whether stopping is total: trees, daemons, fork bombs, exec sessions, each 100 times (root on Linux, no cluster).
-	go test -tags e2e -count=1 -v -timeout 20m ./e2e/total
+	go test -tags e2e -count=1 -v -timeout 20m ./e2e/total -runs=$(or $(RUNS),100)
 
 .PHONY: test-e2e
 test-e2e: images ## The whole on a real kubelet.
@@ -100,7 +100,7 @@ test-matrix: images ## Every workload kind on Kubernetes 1.33, 1.34 and 1.35, an
 
 .PHONY: test-restartall
 test-restartall: images ## Pods that restart all their containers, side by side with Kubernetes 1.36.
-	go test -tags e2e -count=1 -v -parallel 8 -timeout 30m ./e2e/restartall
+	go test -tags e2e -count=1 -v -parallel 8 -timeout 30m ./e2e/restartall -native=$(or $(NATIVE),build)
 
 .PHONY: test-chaos
 test-chaos: images ## What restarts of whole Pods survive: kills at every step, full disks, a kubelet that restarts. SEED=N replays a run.
@@ -125,7 +125,8 @@ lint: ## gofmt, go vet and staticcheck, for all build tags.
 ##@ Measure
 
 .PHONY: bench
-bench: bench-quick ## What can be measured without a cluster (the e2e run prints the rest).
+bench: bench-quick images ## What can be measured without a cluster, and restarts of whole Pods side by side with Kubernetes 1.36.
+	go test -tags e2e -count=1 -v -timeout 30m ./e2e/bench
 
 .PHONY: bench-quick
 bench-quick: build ## Under a minute, no cluster.

@@ -35,6 +35,8 @@ var parts = []part{
 	// middle of a run ("context deadline exceeded").
 	{name: "fuzzing, 5,000 runs each", commands: [][]string{{"make", "fuzz", "FUZZTIME=5000x"}}},
 	{name: "end-to-end tests", commands: [][]string{{"make", "test-e2e"}}, lacks: lacksCluster},
+	{name: "restarts of all containers, side by side", commands: [][]string{{"make", "test-restartall", "NATIVE=cached"}}, lacks: lacksCluster},
+	{name: "stopping is total, 10 runs each", commands: [][]string{{"make", "test-total", "RUNS=10"}}, lacks: lacksCluster},
 	{name: "versions and kinds, side by side", commands: [][]string{{"make", "test-matrix"}}, lacks: lacksCluster},
 }
 

@@ -46,14 +46,17 @@ type testCluster struct {
 // containers by default: a kubelet of 1.35 stalls for more than a minute where nothing in the Pod is left to run.
 var (
 	native = sync.OnceValues(func() (*testCluster, error) {
-		return bringUp(node.Options{Name: nativeName, Version: "1.36.3", FeatureGates: node.Gates{}}, (*install.Cluster).LoadImages)
+		return bringUp(node.Options{Name: nativeName, Version: nativeVersion, FeatureGates: node.Gates{}}, (*install.Cluster).LoadImages)
 	})
 	ours = sync.OnceValues(func() (*testCluster, error) {
 		return bringUp(node.Options{Name: oursName}, (*install.Cluster).Install)
 	})
 )
 
-const nativeName, oursName = "ra-native", "ra-off"
+const (
+	nativeName, oursName = "ra-native", "ra-off"
+	nativeVersion        = "1.36.3"
+)
 
 // TestMain takes the clusters down at the end. KEEP=1 keeps them up.
 func TestMain(m *testing.M) {

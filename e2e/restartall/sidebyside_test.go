@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"restartrules.dev/e2e/cluster/build"
 	"restartrules.dev/pkg/api"
 )
 
@@ -50,7 +51,25 @@ func TestSideBySide(t *testing.T) {
 	t.Logf("%d scenarios in %s\n%s", len(scenarios), time.Since(began).Round(time.Second), strings.Join(rows, "\n"))
 }
 
-var only = flag.String("only", "", "native or ours: play on this cluster alone")
+var (
+	only       = flag.String("only", "", "native or ours: play on this cluster alone")
+	nativeOnly = flag.String("native", "build", "build: build the Kubernetes of the native cluster if need be, for minutes; cached: leave that cluster out then")
+)
+
+// leftOut says whether the native cluster is left out, and tells why: what it did is in the scenarios.
+func leftOut(t *testing.T) bool {
+	if *nativeOnly != "cached" {
+		return false
+	}
+	cached, err := build.Cached(t.Context(), nativeVersion)
+	require.NoError(t, err)
+	if !cached {
+		t.Run("native", func(t *testing.T) {
+			t.Skipf("Kubernetes %s has not been built on this machine; make test-restartall does, and plays it side by side", nativeVersion)
+		})
+	}
+	return !cached
+}
 
 // side is a way to play the scenarios, and what came of them.
 type side struct {
@@ -67,7 +86,7 @@ type side struct {
 func sides(t *testing.T, allowed []Difference) (sides []*side) {
 	t.Helper()
 	onlyFromSource(t)
-	if *only != "ours" {
+	if *only != "ours" && !leftOut(t) {
 		c, err := native()
 		require.NoError(t, err)
 		sides = append(sides, &side{name: "native", cluster: c, native: true})
