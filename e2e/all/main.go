@@ -36,6 +36,8 @@ var parts = []part{
 	{name: "fuzzing, 5,000 runs each", commands: [][]string{{"make", "fuzz", "FUZZTIME=5000x"}}},
 	{name: "end-to-end tests", commands: [][]string{{"make", "test-e2e"}}, lacks: lacksCluster},
 	{name: "restarts of all containers, side by side", commands: [][]string{{"make", "test-restartall", "NATIVE=cached"}}, lacks: lacksCluster},
+	// make test-chaos has the two long ones, too: 200 kills of each, at every step.
+	{name: "what restarts of whole Pods survive", commands: [][]string{{"make", "test-chaos", "SKIP=AtEveryWriteOfTheJournal|AtEveryReport"}}, lacks: lacksCluster},
 	{name: "stopping is total, 10 runs each", commands: [][]string{{"make", "test-total", "RUNS=10"}}, lacks: lacksCluster},
 	{name: "versions and kinds, side by side", commands: [][]string{{"make", "test-matrix"}}, lacks: lacksCluster},
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -71,6 +72,8 @@ type tracer struct {
 	options int
 	judge   func(*Call) Verdict
 	threads map[int]*thread
+	// waker is a child that ends with the context.
+	waker int
 	// leaving says that threads are let go at their next stop; err is why, if that is a failure.
 	leaving bool
 	err     error
@@ -97,13 +100,15 @@ func trace(ctx context.Context, pids []int, o Options, judge func(*Call) Verdict
 	if o.Attached != nil && t.err == nil {
 		o.Attached()
 	}
-	// A signal makes a traced process stop, and its tracer look at the context; the process never gets it.
-	defer context.AfterFunc(ctx, func() {
-		for _, pid := range pids {
-			_ = unix.Kill(pid, wakeUp) // it is gone, or will stop
-		}
-	})()
+	end, err := t.startWaker()
+	if err != nil {
+		t.leave(err)
+	}
+	defer context.AfterFunc(ctx, end)()
 	for {
+		if len(t.threads) == 0 {
+			end() // nothing is left to wait for
+		}
 		var status unix.WaitStatus
 		// WNOTHREAD: not the children of other threads, that other parts of this process wait for.
 		tid, err := unix.Wait4(-1, &status, unix.WALL|unix.WNOTHREAD, nil)
@@ -113,13 +118,29 @@ func trace(ctx context.Context, pids []int, o Options, judge func(*Call) Verdict
 			return t.err // none is left
 		case err != nil:
 			return fmt.Errorf("trace: wait: %w", err)
-		default:
+		case tid != t.waker:
 			t.stopped(tid, status)
+		case !t.leaving:
+			t.leave(nil)
 		}
 	}
 }
 
-const wakeUp = unix.SIGURG
+// startWaker starts a child of this thread that does nothing, and ends when end is called: a wait for whatever happens next
+// can't be ended otherwise, and what is traced should not get signals.
+func (t *tracer) startWaker() (end func(), err error) {
+	waker := exec.Command("cat")
+	in, err := waker.StdinPipe()
+	if err == nil {
+		err = waker.Start()
+	}
+	if err != nil {
+		return func() {}, fmt.Errorf("trace: %w", err)
+	}
+	t.waker = waker.Process.Pid
+	_ = waker.Process.Release() // it is waited for with the others
+	return func() { _ = in.Close() }, nil
+}
 
 // seize begins to trace all threads of a process. Those that are made meanwhile are seen by their maker
 // being traced, or in the next look.
@@ -202,8 +223,6 @@ func (t *tracer) stopped(tid int, status unix.WaitStatus) {
 		}
 		signal = 0
 	case event != 0:
-		signal = 0
-	case signal == wakeUp && t.ctx.Err() != nil:
 		signal = 0
 	}
 	t.goOn(th, signal)
