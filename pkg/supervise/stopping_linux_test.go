@@ -132,6 +132,7 @@ func TestNothingStartsAfterTheRuntimesStop(t *testing.T) {
 		> stop gen=1 grace=60000 pre=0
 		< state is=stopping
 		signal SIGTERM
+		< stopping
 		> run gen=1
 		exit 7`)
 }

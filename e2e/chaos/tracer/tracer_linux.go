@@ -91,6 +91,11 @@ func trace(ctx context.Context, pids []int, o Options, judge func(*Call) Verdict
 	if o.Follow {
 		t.options |= unix.PTRACE_O_TRACEFORK | unix.PTRACE_O_TRACEVFORK
 	}
+	end, err := t.startWaker()
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, end)()
 	for _, pid := range pids {
 		if err := t.seize(pid); err != nil {
 			t.leave(err)
@@ -100,11 +105,6 @@ func trace(ctx context.Context, pids []int, o Options, judge func(*Call) Verdict
 	if o.Attached != nil && t.err == nil {
 		o.Attached()
 	}
-	end, err := t.startWaker()
-	if err != nil {
-		t.leave(err)
-	}
-	defer context.AfterFunc(ctx, end)()
 	for {
 		if len(t.threads) == 0 {
 			end() // nothing is left to wait for
