@@ -16,7 +16,9 @@ func (s *supervisor) forward(signals *sigpipe.Pipe) {
 			s.say("no more signals: " + err.Error())
 			return
 		}
-		if s.fromRuntime(signal) {
+		// Neither ends a process by default: they are what follows a SIGSTOP, and news of a socket.
+		stops := signal.Number != syscall.SIGCONT && signal.Number != syscall.SIGURG
+		if stops && s.fromRuntime(signal) {
 			s.told(signal.Number)
 		}
 		s.mutex.Lock()

@@ -137,6 +137,21 @@ func TestNothingStartsAfterTheRuntimesStop(t *testing.T) {
 		exit 7`)
 }
 
+func TestWhatEndsNoProcessIsNoStop(t *testing.T) {
+	c := converse(t, []string{member, byCode, noBackoff}, obedient, inPIDNamespace(t), pipeStdin(t))
+	defer c.end()
+	c.do(`
+		< state is=new
+		> run gen=0
+		< state is=running
+		| ready
+		signal SIGCONT
+		signal SIGURG
+		stdin 42
+		< state is=running attempt=2
+		| ready`)
+}
+
 func TestMarksOfAMember(t *testing.T) {
 	for name, test := range map[string]struct {
 		code string
