@@ -31,9 +31,10 @@ func TestSeamBetweenRestartsOfThePod(t *testing.T) {
 	c.send("88\n")
 	c.do("< state is=asks\n> stop gen=1 grace=0 pre=0\n< state is=parked\n> run gen=1\n< state is=running\n| ready")
 	c.do("> stop gen=2 grace=60000 pre=0\n< state is=stopping\n< state is=parked code=143\n> run gen=2\n< state is=running\n| ready")
-	require.Equal(t, `restartrules: container=app attempt=1 exitCode=88 rule=restartPolicyRules[1] action=RestartAllContainers nextAttempt=2
+	want := `restartrules: container=app attempt=1 exitCode=88 rule=restartPolicyRules[1] action=RestartAllContainers nextAttempt=2
 restartrules: container=app attempt=2 exitCode=143 reason=RestartingAllContainers action=RestartAllContainers nextAttempt=3
-`, c.stderr.String())
+`
+	eventually(t, want, func() bool { return c.stderr.String() == want })
 }
 
 func attemptOf(t *testing.T, dir string) string {
