@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"restartrules.dev/pkg/backoff"
 	"restartrules.dev/pkg/exittable"
 	"restartrules.dev/pkg/supervise"
 	"restartrules.dev/pkg/wire"
@@ -17,7 +18,7 @@ import (
 const defaultDir = "/restartrules"
 
 func runConfig(flags []flag, argv []string) (supervise.Config, error) {
-	c := supervise.Config{Argv: argv, Env: syscall.Environ(), Dir: defaultDir, Backoff: supervise.DefaultBackoff()}
+	c := supervise.Config{Argv: argv, Env: syscall.Environ(), Dir: defaultDir, Backoff: backoff.Default()}
 	for _, f := range flags {
 		var err error
 		switch f.name {
@@ -28,7 +29,7 @@ func runConfig(flags []flag, argv []string) (supervise.Config, error) {
 		case "max-restarts":
 			c.Total, err = exittable.ParseTotal(f.value)
 		case "backoff":
-			c.Backoff, err = parseBackoff(f.value)
+			c.Backoff, err = backoff.Parse(f.value)
 		case "seam":
 			c.Seam, err = parseSeam(f.value)
 		case "dir":
@@ -57,24 +58,6 @@ func runConfig(flags []flag, argv []string) (supervise.Config, error) {
 		return c, errors.New("--pod needs --dir")
 	}
 	return c, nil
-}
-
-func parseBackoff(text string) (supervise.Backoff, error) {
-	if text == "none" {
-		return supervise.Backoff{}, nil
-	}
-	parts := strings.Split(text, "/")
-	if len(parts) != 3 {
-		return supervise.Backoff{}, errors.New("expected none or INITIAL/MAX/RESET, for example 10s/5m/10m")
-	}
-	var d [3]time.Duration
-	for i, part := range parts {
-		var err error
-		if d[i], err = time.ParseDuration(part); err != nil {
-			return supervise.Backoff{}, err
-		}
-	}
-	return supervise.Backoff{Initial: d[0], Max: d[1], Reset: d[2]}, nil
 }
 
 func parseSeam(text string) (supervise.SeamFormat, error) {

@@ -118,7 +118,7 @@ func (s *supervisor) decide() next {
 	switch m.step.Action {
 	case exittable.Restart:
 		m.said.Action = wire.ActionRestart
-		wait := s.Backoff.Next(time.Duration(m.endedAt - m.startedAt))
+		wait := s.nextWait(time.Duration(m.endedAt - m.startedAt))
 		s.sayBetween(seam{container: s.Container, attempt: m.before.attempt, code: m.before.code,
 			rule: m.step.Rule, action: actionRestart, wait: wait})
 		if wait <= 0 {

@@ -81,7 +81,7 @@ func (s *supervisor) again(end *ended) bool {
 	if step.Action != exittable.Restart || !s.mayRestart(end.at) {
 		return false
 	}
-	wait := s.Backoff.Next(end.ran)
+	wait := s.nextWait(end.ran)
 	s.sayBetween(seam{container: s.Container, attempt: end.attempt, code: end.code, rule: step.Rule, action: actionRestart, wait: wait})
 	end.exited = wire.Message{Verb: wire.Exited, Attempt: end.attempt, Code: end.code, Action: wire.ActionRestart,
 		Rule: int(step.Rule), Wait: int(wait.Microseconds())}

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"restartrules.dev/pkg/backoff"
 	"restartrules.dev/pkg/exittable"
 	"restartrules.dev/pkg/supervise/fixedpath"
 	"restartrules.dev/pkg/supervise/sigpipe"
@@ -21,7 +22,7 @@ type Config struct {
 	Table     *exittable.Table
 	// Total bounds the restarts; nil: nothing does.
 	Total   *exittable.Total
-	Backoff Backoff
+	Backoff backoff.Backoff
 	Seam    SeamFormat
 	// Dir is the container's directory of the shared volume: the watcher's socket, the mark, and
 	// attempt/ for the attempt file. Empty: there is none of these, and only what the command
@@ -71,6 +72,7 @@ type supervisor struct {
 	link      *link
 	attempts  attemptFile
 	counter   *exittable.Counter
+	delay     time.Duration // see nextWait
 	// mark is the watcher's, ownMark the preStop hook's.
 	mark, ownMark fixedpath.Path
 	// stop is closed when the container is told to stop from outside.
@@ -88,6 +90,12 @@ type supervisor struct {
 	alarm      alarm
 
 	buffer [16384]byte
+}
+
+// nextWait is the wait before the restart that follows a run of this length.
+func (s *supervisor) nextWait(ran time.Duration) (wait time.Duration) {
+	wait, s.delay = s.Backoff.Next(ran, s.delay)
+	return wait
 }
 
 // Run runs the command until its container has to end, and returns the exit code for it. It must be

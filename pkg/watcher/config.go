@@ -3,9 +3,9 @@ package watcher
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
+	"restartrules.dev/pkg/backoff"
 	"restartrules.dev/pkg/plan"
 	"restartrules.dev/pkg/watcher/machine"
 )
@@ -34,8 +34,11 @@ func machineConfig(p *plan.Plan) (c *machine.Config, of []*plan.Container, err e
 	if s := p.RestartAll.KillTimeoutSeconds; s > 0 {
 		c.KillTimeout = time.Duration(s) * time.Second
 	}
-	if c.Backoff, err = parseBackoff(p.RestartAll.Backoff); err != nil {
-		return nil, nil, err
+	c.Backoff = backoff.Default()
+	if text := p.RestartAll.Backoff; text != "" {
+		if c.Backoff, err = backoff.Parse(text); err != nil {
+			return nil, nil, fmt.Errorf("plan: restartAll.backoff: %w", err)
+		}
 	}
 	index := map[string]int{}
 	for i := range p.Containers {
@@ -88,26 +91,4 @@ func returns(p *plan.Plan, c *plan.Container) bool {
 		return carried.RestartPolicy != "Never"
 	}
 	return p.RestartPolicy.Compiled != "Never"
-}
-
-// parseBackoff reads initial/max/reset, or none; empty is the kubelet's.
-func parseBackoff(text string) (machine.Backoff, error) {
-	switch text {
-	case "":
-		return machine.Backoff{Initial: 10 * time.Second, Max: 5 * time.Minute, Reset: 10 * time.Minute}, nil
-	case "none":
-		return machine.Backoff{}, nil
-	}
-	parts := strings.Split(text, "/")
-	if len(parts) != 3 {
-		return machine.Backoff{}, fmt.Errorf("plan: restartAll.backoff: %q: expected none or initial/max/reset", text)
-	}
-	var d [3]time.Duration
-	for i, part := range parts {
-		var err error
-		if d[i], err = time.ParseDuration(part); err != nil {
-			return machine.Backoff{}, fmt.Errorf("plan: restartAll.backoff: %w", err)
-		}
-	}
-	return machine.Backoff{Initial: d[0], Max: d[1], Reset: d[2]}, nil
 }

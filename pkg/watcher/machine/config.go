@@ -1,6 +1,10 @@
 package machine
 
-import "time"
+import (
+	"time"
+
+	"restartrules.dev/pkg/backoff"
+)
 
 // Config is what doesn't change in a Pod's life.
 type Config struct {
@@ -14,7 +18,8 @@ type Config struct {
 	PreStop bool
 	// KillTimeout is how long a process may outlive SIGKILL.
 	KillTimeout time.Duration
-	Backoff     Backoff
+	// Backoff is the wait before a restart, from the end of the last one on.
+	Backoff backoff.Backoff
 	// Sandbox has the Pod restarted by ending its sandbox.
 	Sandbox bool
 }
@@ -54,11 +59,6 @@ type Member struct {
 	// 137).
 	Returns bool
 }
-
-// Backoff is the wait before a restart, as the kubelet has it for a container: none before the first,
-// then Initial, doubled up to Max; it starts over when the Pod ran longer than Reset. The zero value
-// never waits.
-type Backoff struct{ Initial, Max, Reset time.Duration }
 
 // Settle is how long a watcher that was started again waits for the shims it knew.
 const Settle = 10 * time.Second

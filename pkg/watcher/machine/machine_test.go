@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"restartrules.dev/pkg/backoff"
 )
 
 // pod is a Pod with an init container that has a twin, a sidecar, and two regular containers, the
@@ -27,7 +29,7 @@ func aPod(returns bool) *Config {
 			replayer: {Name: "setup-replay", Role: Twin, Wrapped: true, Twin: setup, Returns: returns},
 		},
 		Grace: 2 * time.Second, TerminationGrace: 30 * time.Second, KillTimeout: time.Minute,
-		Backoff: Backoff{Initial: 10 * time.Second, Max: 5 * time.Minute, Reset: 10 * time.Minute},
+		Backoff: backoff.Backoff{Initial: 10 * time.Second, Max: 5 * time.Minute, Reset: 10 * time.Minute},
 	}
 }
 

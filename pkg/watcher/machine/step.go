@@ -177,12 +177,13 @@ func (t *turn) begin(source, code, rule int, then Then, why string) {
 
 // backoff is the wait before this restart.
 func (t *turn) backoff() time.Duration {
-	b, s := t.c.Backoff, &t.s
-	if s.Finished != 0 && time.Duration(t.now-s.Finished) > b.Reset {
-		s.Delay = 0
+	s := &t.s
+	var ran time.Duration
+	if s.Finished != 0 {
+		ran = time.Duration(t.now - s.Finished)
 	}
-	wait := s.Delay
-	s.Delay = min(max(2*wait, b.Initial), b.Max)
+	var wait time.Duration
+	wait, s.Delay = t.c.Backoff.Next(ran, s.Delay)
 	return wait
 }
 

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"time"
+
+	"restartrules.dev/pkg/backoff"
 )
 
 // world is a Pod: its containers as the kubelet has them, the shims in them, and the watcher.
@@ -49,7 +51,7 @@ type shim struct {
 func newWorld(rng *rand.Rand, log func(string, ...any), f *faults) *world {
 	w := &world{rng: rng, log: log, faults: f, c: &Config{Grace: time.Second, TerminationGrace: time.Second, KillTimeout: time.Minute}}
 	if rng.IntN(2) == 0 {
-		w.c.Backoff = Backoff{Initial: time.Second, Max: 4 * time.Second, Reset: time.Minute}
+		w.c.Backoff = backoff.Backoff{Initial: time.Second, Max: 4 * time.Second, Reset: time.Minute}
 	}
 	returns := rng.IntN(3) > 0
 	initSource := rng.IntN(3) == 0
