@@ -13,23 +13,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
 	"restartrules.dev/e2e/cluster/node"
 	"restartrules.dev/e2e/install"
+	"restartrules.dev/e2e/testcluster"
 	"restartrules.dev/pkg/api"
 )
 
 const (
-	root      = "../.."
-	patience  = 5 * time.Minute
-	lookAgain = 100 * time.Millisecond
 	// stamps is a directory of the nodes, and, as they are here, of this machine.
 	stampsRoot = "/tmp/restartrules-bench"
 
@@ -49,9 +45,7 @@ func TestRestartAllContainers(t *testing.T) {
 	if runtime.GOARCH != "amd64" {
 		t.Skip("the programs that are started are machine code for amd64")
 	}
-	if os.Getenv(install.ClusterEnv) == "existing" {
-		t.Skip("needs clusters from source, whose nodes' files are here")
-	}
+	testcluster.Need(t, "their nodes' files are here")
 	shapes := []shape{{1, 2}, {0, 4}, {3, 3}}
 	ours := measureAll(t, node.Options{Name: "bench-off"}, (*install.Cluster).Install, shapes, ourRestarts)
 	natives := [][]float64{{math.NaN()}, {math.NaN()}, {math.NaN()}}
@@ -73,20 +67,12 @@ func TestRestartAllContainers(t *testing.T) {
 // measureAll measures all shapes, one after the other, on a cluster that it brings up and takes down.
 func measureAll(t *testing.T, o node.Options, load func(*install.Cluster, context.Context) error, shapes []shape, restarts int) (millis [][]float64) {
 	t.Helper()
-	o.Out = os.Stderr
-	local, err := node.Up(t.Context(), o)
+	defer func() { require.NoError(t, errors.Join(testcluster.Down(o.Name), os.RemoveAll(stampsRoot))) }()
+	cluster, err := testcluster.Up(o, load)
 	require.NoError(t, err)
-	defer func() {
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
-		defer cancel()
-		require.NoError(t, errors.Join(node.Down(ctx, o.Name, os.Stderr), os.RemoveAll(stampsRoot)))
-	}()
-	cluster := install.At(local, root)
-	require.NoError(t, load(cluster, t.Context()))
-	client, err := cluster.Client()
-	require.NoError(t, err)
+	settle(t)
 	for _, s := range shapes {
-		millis = append(millis, measure(t, client, s, restarts))
+		millis = append(millis, measure(t, cluster.API, s, restarts))
 	}
 	return millis
 }
@@ -106,12 +92,12 @@ func measure(t *testing.T, client *kubernetes.Clientset, s shape, restarts int) 
 		require.ErrorContains(t, err, "already exists")
 	}
 	pod := podOf(s, dir)
-	require.NoError(t, eventually(ctx, func() (bool, error) {
+	require.NoError(t, testcluster.Eventually(ctx, func() (bool, error) {
 		_, err := client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{})
 		return err == nil, nil // the namespace's ServiceAccount is not there at once
 	}))
 	var source []int64
-	require.NoError(t, eventually(ctx, func() (bool, error) {
+	require.NoError(t, testcluster.Eventually(ctx, func() (bool, error) {
 		source, err = readStamps(filepath.Join(dir, "main0.stamps"))
 		return len(source) >= 2*(restarts+warmUp+1), err
 	}))
@@ -177,13 +163,4 @@ func medianInterval(sorted []float64) (low, high float64) {
 	n := float64(len(sorted))
 	half := 1.96 * math.Sqrt(n) / 2
 	return sorted[max(int(n/2-half), 0)], sorted[min(int(n/2+half), len(sorted)-1)]
-}
-
-// eventually looks until the condition holds, or fails.
-func eventually(ctx context.Context, condition func() (bool, error)) error {
-	err := wait.PollUntilContextTimeout(ctx, lookAgain, patience, true, func(context.Context) (bool, error) { return condition() })
-	if wait.Interrupted(err) {
-		return fmt.Errorf("not within %s", patience)
-	}
-	return err
 }

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"restartrules.dev/e2e/cluster/node"
+	"restartrules.dev/e2e/testcluster"
 	"restartrules.dev/pkg/api"
 )
 
@@ -33,7 +34,7 @@ func TestASecondApplyChangesNothing(t *testing.T) {
 	for _, k := range workloads() {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			namespace, dir := c.newNamespace(t, optedIn)
+			namespace, dir := c.NewNamespace(t, testcluster.OptedIn)
 			manifest := idle(t, k, carriers[1], dir)
 			require.Contains(t, c.mustKubectl(t, manifest, "apply", "-n", namespace, "-f", "-"), "/"+cell+" created")
 			for range 2 {
@@ -53,7 +54,7 @@ func TestTenAppliesChangeNothing(t *testing.T) {
 	for _, k := range workloads() {
 		t.Run(k.name, func(t *testing.T) {
 			t.Parallel()
-			namespace, dir := c.newNamespace(t, optedIn)
+			namespace, dir := c.NewNamespace(t, testcluster.OptedIn)
 			manifest := idle(t, k, carriers[0], dir)
 			c.mustKubectl(t, manifest, "apply", "-n", namespace, "-f", "-")
 			var first, last state
@@ -105,7 +106,7 @@ func (c *testCluster) state(t *testing.T, k kind, namespace string) state {
 	for _, r := range c.replicaSets(t, namespace) {
 		s.replicaSets.Insert(r.UID)
 	}
-	revisions, err := c.client.AppsV1().ControllerRevisions(namespace).List(t.Context(), metav1.ListOptions{})
+	revisions, err := c.API.AppsV1().ControllerRevisions(namespace).List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	for _, r := range revisions.Items {
 		s.revisions.Insert(r.UID)
@@ -124,7 +125,7 @@ func TestANamespaceIsOptedInLater(t *testing.T) {
 }
 
 func optInLater(t *testing.T, c *testCluster, kept bool) {
-	namespace, dir := c.newNamespace(t, nil)
+	namespace, dir := c.NewNamespace(t, nil)
 	template := podTemplate(dir, true)
 	carriers[0].put(t, template, "Never", restartOn42)
 	deployment := kinds[slices.IndexFunc(kinds, func(k kind) bool { return k.name == "Deployment" })]
@@ -155,7 +156,7 @@ func (c *testCluster) available(t *testing.T, namespace string, replicas int32) 
 	t.Helper()
 	eventually(t, "the Deployment is available", func() bool {
 		var err error
-		deployment, err = c.client.AppsV1().Deployments(namespace).Get(t.Context(), cell, metav1.GetOptions{})
+		deployment, err = c.API.AppsV1().Deployments(namespace).Get(t.Context(), cell, metav1.GetOptions{})
 		require.NoError(t, err)
 		s := deployment.Status
 		return s.ObservedGeneration == deployment.Generation && s.AvailableReplicas == replicas && s.Replicas == replicas && s.UpdatedReplicas == replicas
@@ -173,7 +174,7 @@ func (c *testCluster) onlyReplicaSet(t *testing.T, namespace string) *appsv1.Rep
 // replicaSets are those that are not being deleted.
 func (c *testCluster) replicaSets(t *testing.T, namespace string) []appsv1.ReplicaSet {
 	t.Helper()
-	list, err := c.client.AppsV1().ReplicaSets(namespace).List(t.Context(), metav1.ListOptions{})
+	list, err := c.API.AppsV1().ReplicaSets(namespace).List(t.Context(), metav1.ListOptions{})
 	require.NoError(t, err)
 	return slices.DeleteFunc(list.Items, func(r appsv1.ReplicaSet) bool { return r.DeletionTimestamp != nil })
 }

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"restartrules.dev/e2e/cluster/node"
+	"restartrules.dev/e2e/testcluster"
 	"restartrules.dev/pkg/api"
 )
 
@@ -92,7 +93,7 @@ func TestMatrix(t *testing.T) {
 
 // try is a cell of the matrix.
 func (c *testCluster) try(t *testing.T, k kind, carrier carrier) string {
-	namespace, dir := c.newNamespace(t, optedIn)
+	namespace, dir := c.NewNamespace(t, testcluster.OptedIn)
 	apply := func(policy any) (stderr string, err error) {
 		template := podTemplate(dir, k.always)
 		carrier.put(t, template, policy, restartOn42)
@@ -131,7 +132,7 @@ func (c *testCluster) try(t *testing.T, k kind, carrier carrier) string {
 func (c *testCluster) restartsAndEnds(t *testing.T, k kind, namespace, dir string) {
 	t.Helper()
 	look := func() *corev1.Pod {
-		pods, err := c.client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=" + cell})
+		pods, err := c.API.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=" + cell})
 		require.NoError(t, err)
 		// Those of an invalid object that was accepted go away.
 		pods.Items = slices.DeleteFunc(pods.Items, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil })

@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"restartrules.dev/e2e/cluster/node"
+	"restartrules.dev/e2e/testcluster"
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/compile"
 )
@@ -24,7 +25,7 @@ func TestWhatIsNativeIsLeftToTheKubelet(t *testing.T) {
 		`-p=[{"op": "add", "path": "/spec/template/spec/containers/0/args/-", "value": "--native-features=`+compile.RestartFeature+`"}]`)
 	c.mustKubectl(t, "", "rollout", "status", "deployment/restartrules-webhook", "-n", "restartrules-system", "--timeout=120s")
 	eventually(t, "the webhook without the flag is gone", func() bool {
-		pods, err := c.client.CoreV1().Pods("restartrules-system").List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=webhook"})
+		pods, err := c.API.CoreV1().Pods("restartrules-system").List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=webhook"})
 		require.NoError(t, err)
 		return len(pods.Items) == 1
 	})
@@ -42,7 +43,7 @@ func TestWhatIsNativeIsLeftToTheKubelet(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			namespace, dir := c.newNamespace(t, optedIn)
+			namespace, dir := c.NewNamespace(t, testcluster.OptedIn)
 			template := podTemplate(dir, false)
 			tc.carrier.put(t, template, "Never", restartOn42)
 			annotations, _ := template["metadata"].(object)["annotations"].(object)
@@ -61,7 +62,7 @@ func TestWhatIsNativeIsLeftToTheKubelet(t *testing.T) {
 			var pod *corev1.Pod
 			eventually(t, "the Pod ends", func() bool {
 				var err error
-				pod, err = c.client.CoreV1().Pods(namespace).Get(t.Context(), cell, metav1.GetOptions{})
+				pod, err = c.API.CoreV1().Pods(namespace).Get(t.Context(), cell, metav1.GetOptions{})
 				require.NoError(t, err)
 				return pod.Status.Phase == corev1.PodFailed
 			})
@@ -86,7 +87,7 @@ func TestWhatIsNativeIsLeftToTheKubelet(t *testing.T) {
 
 	t.Run("a Deployment keeps its native fields", func(t *testing.T) {
 		t.Parallel()
-		namespace, dir := c.newNamespace(t, optedIn)
+		namespace, dir := c.NewNamespace(t, testcluster.OptedIn)
 		manifest := idle(t, kinds[1], carriers[0], dir)
 		c.mustKubectl(t, manifest, "apply", "-n", namespace, "-f", "-")
 		require.Contains(t, c.mustKubectl(t, manifest, "apply", "-n", namespace, "-f", "-"), "unchanged")

@@ -3,7 +3,6 @@
 package matrix
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 
 	"restartrules.dev/e2e/cluster/node"
 	"restartrules.dev/e2e/record"
+	"restartrules.dev/e2e/testcluster"
 )
 
 var allNative = node.Gates{"ContainerRestartRules": true, "RestartAllContainersOnContainerExits": true, "NodeDeclaredFeatures": true}
@@ -67,18 +67,18 @@ func TestSideBySide(t *testing.T) {
 
 // run runs a scenario and says what became of it.
 func (c *testCluster) run(t *testing.T, s scenario, native bool) (o outcome) {
-	namespace, dir := c.newNamespace(t, optedIn)
+	namespace, dir := c.NewNamespace(t, testcluster.OptedIn)
 	var err error
 	switch object := s.object(t, native, dir).(type) {
 	case *corev1.Pod:
-		_, err = c.client.CoreV1().Pods(namespace).Create(t.Context(), object, metav1.CreateOptions{})
+		_, err = c.API.CoreV1().Pods(namespace).Create(t.Context(), object, metav1.CreateOptions{})
 	case *batchv1.Job:
-		_, err = c.client.BatchV1().Jobs(namespace).Create(t.Context(), object, metav1.CreateOptions{})
+		_, err = c.API.BatchV1().Jobs(namespace).Create(t.Context(), object, metav1.CreateOptions{})
 	default:
 		err = fmt.Errorf("a scenario can't be a %T", object)
 	}
 	require.NoError(t, err)
-	err = wait.PollUntilContextTimeout(t.Context(), lookAgain, patience, true, func(context.Context) (bool, error) {
+	err = testcluster.Eventually(t.Context(), func() (bool, error) {
 		o, err = c.look(t, s, namespace, dir)
 		return o.ended || o.over, err
 	})
@@ -90,7 +90,7 @@ func (c *testCluster) run(t *testing.T, s scenario, native bool) (o outcome) {
 
 // look is what has become of a scenario so far.
 func (c *testCluster) look(t *testing.T, s scenario, namespace, dir string) (outcome, error) {
-	pods, err := c.client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
+	pods, err := c.API.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(pods.Items) == 0 {
 		return outcome{}, err
 	}
@@ -142,7 +142,7 @@ func (c *testCluster) look(t *testing.T, s scenario, namespace, dir string) (out
 
 // lookAtJob is how the scenario's Job ended, if it has one.
 func (c *testCluster) lookAtJob(t *testing.T, namespace string) (string, error) {
-	jobs, err := c.client.BatchV1().Jobs(namespace).List(t.Context(), metav1.ListOptions{})
+	jobs, err := c.API.BatchV1().Jobs(namespace).List(t.Context(), metav1.ListOptions{})
 	if err != nil || len(jobs.Items) == 0 {
 		return "", err
 	}

@@ -17,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 
+	"restartrules.dev/e2e/testcluster"
 	"restartrules.dev/pkg/api"
 )
 
@@ -27,17 +28,17 @@ func TestExample(t *testing.T) {
 		t.Run(side.name, func(t *testing.T) {
 			t.Parallel()
 			c := side.cluster
-			namespace, dir := c.newNamespace(t)
-			_, err := c.client.BatchV1().Jobs(namespace).Create(t.Context(), example(t, side, dir), metav1.CreateOptions{})
+			namespace, dir := c.NewNamespace(t, testcluster.OptedIn)
+			_, err := c.API.BatchV1().Jobs(namespace).Create(t.Context(), example(t, side, dir), metav1.CreateOptions{})
 			require.NoError(t, err)
-			require.NoError(t, eventually(t.Context(), func() (bool, error) {
-				job, err := c.client.BatchV1().Jobs(namespace).Get(t.Context(), "restart-all", metav1.GetOptions{})
+			require.NoError(t, testcluster.Eventually(t.Context(), func() (bool, error) {
+				job, err := c.API.BatchV1().Jobs(namespace).Get(t.Context(), "restart-all", metav1.GetOptions{})
 				if err == nil && job.Status.Failed > 0 {
 					err = fmt.Errorf("%d Pods of the Job have failed", job.Status.Failed)
 				}
 				return err == nil && job.Status.Succeeded == 1, err
 			}))
-			pods, err := c.client.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
+			pods, err := c.API.CoreV1().Pods(namespace).List(t.Context(), metav1.ListOptions{})
 			require.NoError(t, err)
 			require.Len(t, pods.Items, 1)
 			prepared, err := os.ReadFile(filepath.Join(dir, "prepared"))

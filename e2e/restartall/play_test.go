@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"restartrules.dev/e2e/record"
+	"restartrules.dev/e2e/testcluster"
 )
 
 // podName is the name of every scenario's Pod.
@@ -26,7 +27,7 @@ const podName = "scenario"
 // play is a scenario on a cluster.
 type play struct {
 	*testing.T
-	*testCluster
+	*testcluster.Cluster
 	Scenario
 	native         bool
 	namespace, dir string
@@ -38,13 +39,13 @@ type play struct {
 
 // play plays the scenario until what came of it is what is expected, and returns it. The error says what did not happen.
 func (side *side) play(t *testing.T, s Scenario, expected func(Outcome) bool) (Outcome, error) {
-	p := &play{T: t, testCluster: side.cluster, Scenario: s, native: side.native, told: map[string]int{}}
-	p.namespace, p.dir = p.newNamespace(t)
+	p := &play{T: t, Cluster: side.cluster, Scenario: s, native: side.native, told: map[string]int{}}
+	p.namespace, p.dir = p.NewNamespace(t, testcluster.OptedIn)
 	pod := p.pod()
 	for name, value := range side.annotations {
 		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, name, value)
 	}
-	_, err := p.client.CoreV1().Pods(p.namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	_, err := p.API.CoreV1().Pods(p.namespace).Create(t.Context(), pod, metav1.CreateOptions{})
 	require.NoError(t, err)
 	for i, step := range s.Steps {
 		if err := p.step(step); err != nil {
@@ -57,7 +58,7 @@ func (side *side) play(t *testing.T, s Scenario, expected func(Outcome) bool) (O
 	}
 	// The application writes at once what the API server hears of a little later.
 	var o Outcome
-	err = eventually(t.Context(), func() (bool, error) {
+	err = testcluster.Eventually(t.Context(), func() (bool, error) {
 		var err error
 		o, err = p.look()
 		return expected(o), err
@@ -121,7 +122,7 @@ func (p *play) step(s Step) error {
 		}
 	}
 	if s.Delete {
-		return p.client.CoreV1().Pods(p.namespace).Delete(p.Context(), podName, metav1.DeleteOptions{})
+		return p.API.CoreV1().Pods(p.namespace).Delete(p.Context(), podName, metav1.DeleteOptions{})
 	}
 	return nil
 }
@@ -129,7 +130,7 @@ func (p *play) step(s Step) error {
 // await waits until there are so many events of a kind in the container's record.
 func (p *play) await(name, event string, want int) error {
 	got := 0
-	err := eventually(p.Context(), func() (bool, error) {
+	err := testcluster.Eventually(p.Context(), func() (bool, error) {
 		events, err := record.Read(p.record(name))
 		got = 0
 		for _, e := range events {
@@ -196,7 +197,7 @@ func (p *play) look() (Outcome, error) {
 		}
 	}
 	o := Outcome{Runs: p.Runs(records, p.marks)}
-	pod, err := p.client.CoreV1().Pods(p.namespace).Get(p.Context(), podName, metav1.GetOptions{})
+	pod, err := p.API.CoreV1().Pods(p.namespace).Get(p.Context(), podName, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		o.Phase = deleted
 		return o, nil

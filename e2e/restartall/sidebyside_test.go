@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"restartrules.dev/e2e/cluster/build"
+	"restartrules.dev/e2e/testcluster"
 	"restartrules.dev/pkg/api"
 )
 
@@ -74,7 +75,7 @@ func leftOut(t *testing.T) bool {
 // side is a way to play the scenarios, and what came of them.
 type side struct {
 	name    string
-	cluster *testCluster
+	cluster *testcluster.Cluster
 	native  bool
 	allowed []Difference
 	// annotations are added to each Pod.
