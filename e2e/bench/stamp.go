@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"restartrules.dev/e2e/bench/elf"
 )
 
 // programs are the smallest programs there can be: the first act of each is to read CLOCK_MONOTONIC,
@@ -63,27 +65,11 @@ var stampStart = []byte{
 func writePrograms(dir string) error {
 	for name, tail := range programs {
 		code := append(bytes.Clone(stampStart), tail...)
-		if err := os.WriteFile(filepath.Join(dir, name), elf(code), 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), elf.Program(code), 0o755); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// elf is a program of this machine code.
-func elf(code []byte) []byte {
-	const base, headers = 0x400000, 64 + 56
-	var b bytes.Buffer
-	b.WriteString("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00")
-	for _, v := range []any{
-		uint16(2), uint16(62), uint32(1), uint64(base + headers), uint64(64), uint64(0), uint32(0), // executable, x86-64
-		uint16(64), uint16(56), uint16(1), uint16(0), uint16(0), uint16(0),
-		uint32(1), uint32(5), uint64(0), uint64(base), uint64(base), // one segment, read and execute
-		uint64(headers + len(code)), uint64(headers + len(code)), uint64(4096),
-	} {
-		_ = binary.Write(&b, binary.LittleEndian, v) // to memory
-	}
-	return append(b.Bytes(), code...)
 }
 
 // readStamps reads the times that a program has written, in nanoseconds.

@@ -1,7 +1,6 @@
 package supervise_test
 
 import (
-	"bytes"
 	"encoding/binary"
 	"os"
 	"path/filepath"
@@ -9,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"restartrules.dev/e2e/bench/elf"
 )
 
 // stampProgram writes the smallest program there can be to a file: its first act is to read
@@ -54,20 +55,8 @@ func pauseProgram(tb testing.TB) string {
 
 // elfProgram writes a program of this machine code to a file.
 func elfProgram(tb testing.TB, name string, code []byte) string {
-	const base, headers = 0x400000, 64 + 56
-	var elf bytes.Buffer
-	elf.WriteString("\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00")
-	for _, v := range []any{
-		uint16(2), uint16(62), uint32(1), uint64(base + headers), uint64(64), uint64(0), uint32(0), // executable, x86-64
-		uint16(64), uint16(56), uint16(1), uint16(0), uint16(0), uint16(0),
-		uint32(1), uint32(5), uint64(0), uint64(base), uint64(base), // one segment, read and execute
-		uint64(headers + len(code)), uint64(headers + len(code)), uint64(4096),
-	} {
-		require.NoError(tb, binary.Write(&elf, binary.LittleEndian, v))
-	}
-	elf.Write(code)
 	path := filepath.Join(tb.TempDir(), name)
-	require.NoError(tb, os.WriteFile(path, elf.Bytes(), 0o755))
+	require.NoError(tb, os.WriteFile(path, elf.Program(code), 0o755))
 	return path
 }
 
