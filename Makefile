@@ -104,7 +104,7 @@ test-restartall: images ## Pods that restart all their containers, side by side 
 
 .PHONY: test-chaos
 test-chaos: images ## What restarts of whole Pods survive: kills at every step, full disks, a kubelet that restarts. SEED=N replays a run.
-	go test -tags e2e -count=1 -v -parallel 16 -timeout 20m $(if $(SKIP),-skip '$(SKIP)') ./e2e/chaos -seed=$(or $(SEED),0)
+	go test -tags e2e -count=1 -v -parallel 24 -timeout 40m $(if $(SKIP),-skip '$(SKIP)') ./e2e/chaos -seed=$(or $(SEED),0)
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME, a duration or a number of runs like 10000x.

@@ -56,6 +56,8 @@ type pod struct {
 	// kubelets is how often the kubelet had started containers again when everything ran: on a busy machine a hook
 	// can take too long.
 	kubelets map[string]int32
+	// counted is the kubelet's restartCount of a container when it was last looked at.
+	counted map[string]int32
 }
 
 // shape is how a Pod is to be.
@@ -74,7 +76,7 @@ type shape struct {
 // newPod makes a Pod and waits until everything runs.
 func newPod(t *testing.T, s shape) *pod {
 	t.Helper()
-	p := &pod{T: t, records: map[string]*follower{}, starts: map[string]int{}}
+	p := &pod{T: t, records: map[string]*follower{}, starts: map[string]int{}, counted: map[string]int32{}}
 	p.name = strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(strings.TrimPrefix(t.Name(), "Test"))) + s.suffix
 	p.dir = filepath.Join(records, p.name)
 	p.remove() // of a run that was interrupted
