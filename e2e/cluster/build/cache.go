@@ -53,25 +53,45 @@ func Ensure(ctx context.Context, version string, out io.Writer) (Binaries, error
 	if err := CheckVersion(version); err != nil {
 		return Binaries{}, err
 	}
-	cache, err := CacheDir()
-	if err != nil {
-		return Binaries{}, err
-	}
-	goVersion, err := goOutput(ctx, "", "env", "GOVERSION")
-	if err != nil {
-		return Binaries{}, err
-	}
 	var b Binaries
 	for _, part := range []struct {
 		dir *string
 		component
 	}{{&b.Etcd, etcd()}, {&b.Containerd, containerd()}, {&b.Kubernetes, kubernetes(version)}} {
-		*part.dir = part.directory(cache, goVersion)
-		if err := ensure(ctx, cache, *part.dir, part.component, out); err != nil {
-			return Binaries{}, fmt.Errorf("build %s %s: %w", part.name, part.version, err)
+		var err error
+		if *part.dir, err = ensureCached(ctx, part.component, out); err != nil {
+			return Binaries{}, err
 		}
 	}
 	return b, nil
+}
+
+// EnsureRegistry returns the path of a program that is an OCI registry, building it as Ensure does if the cache lacks
+// it. It takes the arguments of https://github.com/distribution/distribution, and ends with its standard input.
+func EnsureRegistry(ctx context.Context, out io.Writer) (string, error) {
+	c := registry()
+	dir, err := ensureCached(ctx, c, out)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, c.output), nil
+}
+
+// ensureCached returns the directory of the cache that has the programs of c, which it builds if they are not there.
+func ensureCached(ctx context.Context, c component, out io.Writer) (string, error) {
+	cache, err := CacheDir()
+	if err != nil {
+		return "", err
+	}
+	goVersion, err := goOutput(ctx, "", "env", "GOVERSION")
+	if err != nil {
+		return "", err
+	}
+	dir := c.directory(cache, goVersion)
+	if err := ensure(ctx, cache, dir, c, out); err != nil {
+		return "", fmt.Errorf("build %s %s: %w", c.name, c.version, err)
+	}
+	return dir, nil
 }
 
 // ensure builds c into dir, which appears only when it is complete.

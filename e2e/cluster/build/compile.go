@@ -33,6 +33,11 @@ func compile(ctx context.Context, work string, c component, out io.Writer) error
 	if err := os.WriteFile(filepath.Join(work, "go.mod"), []byte(wrapper(c, upstream)), 0o644); err != nil {
 		return err
 	}
+	if c.main != "" {
+		if err := os.WriteFile(filepath.Join(work, "main.go"), []byte(c.main), 0o644); err != nil {
+			return err
+		}
+	}
 	args := []string{"build", "-v", "-mod=mod", "-trimpath", "-buildvcs=false", "-tags", c.tags, "-ldflags", c.ldflags, "-o", bin + c.output}
 	cmd := exec.CommandContext(ctx, "go", append(args, c.packages...)...)
 	cmd.Dir = work

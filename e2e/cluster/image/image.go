@@ -4,6 +4,7 @@ package image
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
@@ -17,12 +18,13 @@ import (
 
 // An Image is one layer of files and what a container runtime wants to know to start it.
 type Image struct {
-	Name       string // like localhost/restartrules/busybox:dev
-	User       string // uid[:gid]; empty: root
-	Entrypoint []string
-	Cmd        []string
-	Env        []string // KEY=value
-	Files      []File
+	Name         string // like localhost/restartrules/busybox:dev
+	Architecture string // as in GOARCH; empty: this machine's
+	User         string // uid[:gid]; empty: root
+	Entrypoint   []string
+	Cmd          []string
+	Env          []string // KEY=value
+	Files        []File
 }
 
 // A File is what Regular, Directory or Symlink make. Parent directories need not be named: they are made with mode 0755.
@@ -70,17 +72,12 @@ func (i Image) WriteFile(output string) error {
 
 // Write is WriteFile to a stream.
 func (i Image) Write(w io.Writer) error {
-	layer, err := i.layer()
+	layer, err := i.Layer()
 	if err != nil {
 		return fmt.Errorf("image %s: %w", i.Name, err)
 	}
 	layerDigest := fmt.Sprintf("%x", sha256.Sum256(layer))
-	config, err := json.Marshal(map[string]any{
-		"architecture": runtime.GOARCH,
-		"os":           "linux",
-		"config":       map[string]any{"User": i.User, "Entrypoint": i.Entrypoint, "Cmd": i.Cmd, "Env": i.Env},
-		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + layerDigest}},
-	})
+	config, err := i.Config("sha256:" + layerDigest)
 	if err != nil {
 		return fmt.Errorf("image %s: %w", i.Name, err)
 	}
@@ -104,7 +101,18 @@ func (i Image) Write(w io.Writer) error {
 	return nil
 }
 
-func (i Image) layer() ([]byte, error) {
+// Config is the image's configuration, in a form that is Docker's and OCI's. layer is the digest of Layer.
+func (i Image) Config(layer string) ([]byte, error) {
+	return json.Marshal(map[string]any{
+		"architecture": cmp.Or(i.Architecture, runtime.GOARCH),
+		"os":           "linux",
+		"config":       map[string]any{"User": i.User, "Entrypoint": i.Entrypoint, "Cmd": i.Cmd, "Env": i.Env},
+		"rootfs":       map[string]any{"type": "layers", "diff_ids": []string{layer}},
+	})
+}
+
+// Layer is the image's only layer, a tar archive. Its bytes depend on the contents of the files alone.
+func (i Image) Layer() ([]byte, error) {
 	var buffer bytes.Buffer
 	archive := tar.NewWriter(&buffer)
 	made := map[string]bool{}
