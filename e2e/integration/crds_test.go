@@ -32,7 +32,7 @@ func installCRDs() error {
 		}
 		paths = append(paths, filepath.Join(downloaded.Dir, crd.dir))
 	}
-	_, err := envtest.InstallCRDs(s.env.Config, envtest.CRDInstallOptions{Paths: paths, ErrorIfPathMissing: true})
+	_, err := envtest.InstallCRDs(s.Config, envtest.CRDInstallOptions{Paths: paths, ErrorIfPathMissing: true})
 	if err != nil {
 		return fmt.Errorf("install the CustomResourceDefinitions: %w", err)
 	}

@@ -29,7 +29,7 @@ func TestOutage(t *testing.T) {
 		if !running {
 			running = true
 			require.NoError(t, s.webhook.start())
-			require.NoError(t, waitForWebhook(t.Context()))
+			require.NoError(t, s.WaitForWebhook(t.Context()))
 		}
 	}
 	defer start()

@@ -24,7 +24,7 @@ import (
 // the API server had the gate on, and the namespace opts in later. Nothing of their templates changes
 // until a user changes it.
 func TestNativeFieldsFromBefore(t *testing.T) {
-	gated := &envtest.APIServer{EtcdURL: s.env.ControlPlane.Etcd.URL, Path: s.env.ControlPlane.GetAPIServer().Path}
+	gated := &envtest.APIServer{EtcdURL: s.Environment.ControlPlane.Etcd.URL, Path: s.Environment.ControlPlane.GetAPIServer().Path}
 	gated.Configure().Append("feature-gates", "ContainerRestartRules=true")
 	require.NoError(t, gated.Start())
 	defer func() { require.NoError(t, gated.Stop()) }()
