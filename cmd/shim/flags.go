@@ -4,6 +4,7 @@ package main
 
 import (
 	"errors"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -15,10 +16,16 @@ import (
 	"restartrules.dev/pkg/wire"
 )
 
-const defaultDir = "/restartrules"
+const (
+	defaultDir = "/restartrules"
+	// defaultTerminationMessage is what the API server fills in (upstream:
+	// pkg/apis/core/v1/defaults.go, TerminationMessagePathDefault).
+	defaultTerminationMessage = "/dev/termination-log"
+)
 
 func runConfig(flags []flag, argv []string) (supervise.Config, error) {
-	c := supervise.Config{Argv: argv, Env: syscall.Environ(), Dir: defaultDir, Backoff: backoff.Default()}
+	c := supervise.Config{Env: syscall.Environ(), Dir: defaultDir, TerminationMessage: defaultTerminationMessage, Backoff: backoff.Default()}
+	var entry []string
 	for _, f := range flags {
 		var err error
 		switch f.name {
@@ -34,6 +41,8 @@ func runConfig(flags []flag, argv []string) (supervise.Config, error) {
 			c.Seam, err = parseSeam(f.value)
 		case "dir":
 			c.Dir = f.value
+		case "termination-message":
+			c.TerminationMessage = f.value
 		case "hold":
 			c.Hold, err = time.ParseDuration(f.value)
 		case "kill-timeout":
@@ -44,12 +53,20 @@ func runConfig(flags []flag, argv []string) (supervise.Config, error) {
 			var command supervise.Command
 			command, err = parseCommand(f.value)
 			c.Commands = append(c.Commands, command)
+		case "entry":
+			var words []string
+			if words, err = parseEntry(f.value); words != nil {
+				entry = words
+			}
 		default:
 			err = errors.New("unknown flag")
 		}
 		if err != nil {
 			return c, errors.New("--" + f.name + "=" + f.value + ": " + err.Error())
 		}
+	}
+	if c.Argv = append(entry, argv...); len(c.Argv) == 0 {
+		return c, errors.New("there is no command, and no --entry for this machine's architecture, " + runtime.GOARCH)
 	}
 	if c.Container == "" || c.Table == nil {
 		return c, errors.New("--container and --on-exit are required")
@@ -128,21 +145,42 @@ func parseCommand(text string) (supervise.Command, error) {
 	default:
 		return c, errors.New("expected liveness, startup, postStart or preStop before the second =")
 	}
+	var err error
+	c.Argv, err = parseWords(rest)
+	return c, err
+}
+
+// parseEntry reads ARCHITECTURE=QUOTED: what the image of that architecture runs. It is nil for another
+// machine's.
+func parseEntry(text string) ([]string, error) {
+	architecture, rest, _ := strings.Cut(text, "=")
+	if rest == "" {
+		return nil, nil // that image runs nothing but the container's args
+	}
+	words, err := parseWords(rest)
+	if err != nil || architecture != runtime.GOARCH {
+		return nil, err
+	}
+	return words, nil
+}
+
+// parseWords reads words quoted as in Go.
+func parseWords(rest string) (words []string, err error) {
 	for {
 		quoted, err := strconv.QuotedPrefix(rest)
 		if err != nil {
-			return c, errors.New("expected words quoted as in Go, with one space between them")
+			return nil, errors.New("expected words quoted as in Go, with one space between them")
 		}
 		word, err := strconv.Unquote(quoted)
 		if err != nil {
-			return c, err
+			return nil, err
 		}
-		c.Argv = append(c.Argv, word)
+		words = append(words, word)
 		if rest = rest[len(quoted):]; rest == "" {
-			return c, nil
+			return words, nil
 		}
 		if rest[0] != ' ' {
-			return c, errors.New("expected a space behind " + quoted)
+			return nil, errors.New("expected a space behind " + quoted)
 		}
 		rest = rest[1:]
 	}

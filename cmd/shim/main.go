@@ -12,6 +12,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,8 +22,8 @@ import (
 
 const usage = `usage: shim run --container=NAME --on-exit=TABLE [--max-restarts=N/end|N/linger]
                 [--backoff=INITIAL/MAX/RESET|none] [--seam=text|json|off] [--dir=DIR]
-                [--hold=DURATION] [--pod=member|twin|own] [--exec=NAME=QUOTED...]
-                [--kill-timeout=DURATION] -- COMMAND [ARG...]
+                [--termination-message=FILE] [--hold=DURATION] [--pod=member|twin|own] [--exec=NAME=QUOTED...]
+                [--kill-timeout=DURATION] [--entry=ARCHITECTURE=QUOTED...] -- COMMAND [ARG...]
        shim hook [--dir=DIR] -- COMMAND [ARG...]
        shim restart-all [--reason=TEXT] [--dir=DIR]
        shim started [--dir=DIR]
@@ -97,7 +98,8 @@ func parse(args []string) (verb string, flags []flag, argv []string, err error) 
 		}
 		flags = append(flags, flag{name[2:], value})
 	}
-	if len(argv) == 0 && (args[0] == "run" || args[0] == "hook") {
+	entry := func(f flag) bool { return f.name == "entry" }
+	if len(argv) == 0 && (args[0] == "hook" || args[0] == "run" && !slices.ContainsFunc(flags, entry)) {
 		return "", nil, nil, errors.New("expected a command behind --")
 	}
 	return args[0], flags, argv, nil

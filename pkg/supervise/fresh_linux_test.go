@@ -50,7 +50,8 @@ var lines = map[string]line{
 	"personality":       {see: `cat /proc/$$/personality`, spoil: `exec setarch --addr-no-randomize /bin/sh "$0" spoiled`},
 	"privileges": {see: `echo $(grep -E '^(Uid|Gid|Groups|Cap|NoNewPrivs|Seccomp)' /proc/$$/status)`,
 		spoil: `exec setpriv --no-new-privs --bounding-set -all --groups 1 /bin/sh "$0" spoiled`},
-	"environment": {given: `export GIVEN=1`, see: `echo $(env | grep -E 'GIVEN|MORE|PATH')`, spoil: `export MORE=1 GIVEN=2; PATH=$PATH:/more`},
+	"termination message": {see: `[ -s "$dir/message" ] && echo written || echo empty`, spoil: `echo written > "$dir/message"`},
+	"environment":         {given: `export GIVEN=1`, see: `echo $(env | grep -E 'GIVEN|MORE|PATH')`, spoil: `export MORE=1 GIVEN=2; PATH=$PATH:/more`},
 
 	"root filesystem":     {see: `cat "$dir/written" 2> /dev/null || echo none`, spoil: `echo written > "$dir/written"`, inherited: true},
 	"POSIX shared memory": {see: `cat "/dev/shm/$name" 2> /dev/null || echo none`, spoil: `echo written > "/dev/shm/$name"`, inherited: true},
@@ -96,7 +97,7 @@ func TestFresh(t *testing.T) {
 			script := filepath.Join(dir, "script")
 			require.NoError(t, os.WriteFile(script, fmt.Appendf(nil, freshScript, dir, tool, unique, line.see, line.spoil), 0o755))
 
-			s := start(t, []string{restart42, noBackoff, "--seam=off"}, []string{"/bin/sh", script}, pipeStdin(t), func(cmd *exec.Cmd) {
+			s := start(t, []string{restart42, noBackoff, "--seam=off", "--termination-message=" + filepath.Join(dir, "message")}, []string{"/bin/sh", script}, pipeStdin(t), func(cmd *exec.Cmd) {
 				cmd.Dir = work
 				cmd.Path = "/bin/sh"
 				cmd.Args = append([]string{"sh", "-c", line.given + "\n/bin/sh " + script + ` look; exec "$@"`, "sh"}, cmd.Args...)

@@ -125,6 +125,7 @@ func (s *supervisor) launch(before ended) (pid, code int) {
 // held.
 func (s *supervisor) startCommand() (pid, code int) {
 	s.given.restore()
+	s.message.Empty()
 	pid, err := s.command.Start()
 	if err != nil {
 		code, reason := codeOf(err)

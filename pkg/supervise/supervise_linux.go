@@ -28,6 +28,9 @@ type Config struct {
 	// attempt/ for the attempt file. Empty: there is none of these, and only what the command
 	// started is killed when it has ended, not everything in the container.
 	Dir string
+	// TerminationMessage is the file from which the kubelet takes the last words of a container. Each
+	// attempt finds it empty.
+	TerminationMessage string
 	// Hold is how long an exit that would restart waits for news of the Pod's deletion.
 	Hold time.Duration
 	// KillTimeout is how long something may survive SIGKILL before it counts as stuck; 0: a minute.
@@ -75,6 +78,7 @@ type supervisor struct {
 	delay     time.Duration // see nextWait
 	// mark is the watcher's, ownMark the preStop hook's.
 	mark, ownMark fixedpath.Path
+	message       fixedpath.Path
 	// stop is closed when the container is told to stop from outside.
 	stop chan struct{}
 	// wake makes the main goroutine look again at what it is to do, while no command runs.
@@ -133,6 +137,9 @@ func Run(config Config) int {
 	if s.command, err = spawn.New(s.Argv, s.Env, isTerminal(0)); err != nil {
 		s.say("can't pass on the command: " + err.Error())
 		return codeNotExecutable
+	}
+	if s.TerminationMessage != "" {
+		s.message = fixedpath.New(s.TerminationMessage)
 	}
 	if s.Dir != "" {
 		s.attempts = newAttemptFile(s.Dir, s.Container)

@@ -55,6 +55,15 @@ func (p Path) Overwrite(b []byte) error {
 	return err
 }
 
+// Empty empties the file, if it is there and not empty: one that is, is left as it is, because to truncate
+// it is work for the file system all the same.
+func (p Path) Empty() {
+	var first [1]byte
+	if len(p.Read(first[:])) > 0 {
+		_, _, _ = syscall.Syscall(syscall.SYS_TRUNCATE, uintptr(unsafe.Pointer(p.text)), 0, 0)
+	}
+}
+
 // open gives an Errno and no error, for which it would have to allocate.
 func (p Path) open(flags int) (int, syscall.Errno) {
 	if p.text == nil {
