@@ -2,6 +2,7 @@ package admission
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -77,7 +78,7 @@ func TestPanicIsAnError(t *testing.T) {
 	hook, log := newTestWebhook(t)
 	recorder := httptest.NewRecorder()
 	body := bytes.NewReader(encodeJSON(t, create(t, rulesPod())))
-	hook.handler(hook.isPod, func(*request) decision { panic("oops") }).ServeHTTP(recorder, post(body))
+	hook.handler(hook.isPod, func(context.Context, *request) decision { panic("oops") }).ServeHTTP(recorder, post(body))
 	require.Equal(t, http.StatusInternalServerError, recorder.Code)
 	require.NotContains(t, recorder.Body.String(), "oops")
 	require.Contains(t, log.String(), "oops")

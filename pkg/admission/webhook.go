@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,6 +47,7 @@ type Webhook struct {
 	kinds   map[metav1.GroupVersionResource]workload.Kind
 	log     logr.Logger
 	metrics *metrics
+	lookUp  LookUp // nil: images are not looked up
 }
 
 // New returns a Webhook that injects with options, knows workloads of these kinds (of two of the same
@@ -109,7 +111,7 @@ type decision struct {
 }
 
 // handler answers requests that the check lets pass; its errors are *httpErrors.
-func (h *Webhook) handler(check func(*request) error, decide func(*request) decision) http.Handler {
+func (h *Webhook) handler(check func(*request) error, decide func(context.Context, *request) decision) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		resource, operation := unknownLabel, admissionv1.Operation(unknownLabel)
@@ -140,7 +142,9 @@ func (h *Webhook) handler(check func(*request) error, decide func(*request) deci
 		}
 
 		resource, operation = req.Resource.Resource, req.Operation
-		d := decide(req)
+		ctx, cancel := context.WithDeadline(r.Context(), start.Add(waitFor(r)))
+		defer cancel()
+		d := decide(ctx, req)
 		d.response.UID = req.UID
 		if d.counted {
 			h.metrics.count(resource, operation, d.outcome)
@@ -152,17 +156,21 @@ func (h *Webhook) handler(check func(*request) error, decide func(*request) deci
 	})
 }
 
-func (h *Webhook) mutatePod(req *request) decision {
+func (h *Webhook) mutatePod(ctx context.Context, req *request) decision {
 	return mutate(req, func(patch []byte) outcome { return outcomeOf(req.Object, patch) },
-		func() (inject.Result, error) { return inject.Create(req.Object, h.options) },
-		func() (inject.Result, error) { return inject.Update(req.Object, req.OldObject, h.options) })
+		func() (inject.Result, error) {
+			return h.withEntryPoints(ctx, req, func(o inject.Options) (inject.Result, error) { return inject.Create(req.Object, o) })
+		},
+		func() (inject.Result, error) {
+			return h.withEntryPoints(ctx, req, func(o inject.Options) (inject.Result, error) { return inject.Update(req.Object, req.OldObject, o) })
+		})
 }
 
-func (h *Webhook) mutateWorkload(req *request) decision {
+func (h *Webhook) mutateWorkload(_ context.Context, req *request) decision {
 	return h.mutateTemplates(req, h.kinds[req.Resource])
 }
 
-func (h *Webhook) mutateLabelledWorkload(req *request) decision {
+func (h *Webhook) mutateLabelledWorkload(_ context.Context, req *request) decision {
 	return h.mutateTemplates(req, h.kinds[req.Resource].Labelled())
 }
 
@@ -202,15 +210,20 @@ func mutate(req *request, outcomeOf func(patch []byte) outcome, create, update f
 	}, outcomeOf(patch))
 }
 
-func (h *Webhook) validate(req *request) decision {
+func (h *Webhook) validate(_ context.Context, req *request) decision {
 	pass := decision{
 		response: &admissionv1.AdmissionResponse{Allowed: true},
 		outcome:  outcomeUnchanged,
 	}
-	if req.SubResource != "" || req.Operation != admissionv1.Create && req.Operation != admissionv1.Update {
-		return pass
+	var errs field.ErrorList
+	var err error
+	switch {
+	case req.SubResource != "":
+	case req.Operation == admissionv1.Create:
+		errs, err = inject.Check(req.Object)
+	case req.Operation == admissionv1.Update:
+		errs, err = inject.CheckUpdate(req.Object, req.OldObject)
 	}
-	errs, err := inject.Check(req.Object)
 	switch {
 	case err != nil:
 		return failed(err)

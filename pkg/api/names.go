@@ -27,11 +27,20 @@ const (
 	ModeAnnotation = "restartrules.dev/mode"
 	// PlanAnnotation holds the compiled plan. We write it; the watcher reads it.
 	PlanAnnotation = "restartrules.dev/plan"
+	// StatusAnnotation holds what has become of the Pod. We write it while the Pod lives; nothing reads
+	// it back.
+	StatusAnnotation = "restartrules.dev/status"
 	// ShareProcessNamespaceAnnotation, "true" or "false", overrides the installation's default.
 	ShareProcessNamespaceAnnotation = "restartrules.dev/share-process-namespace"
 	// SeamAnnotation is the form of the line that a shim writes to the container's stderr between
 	// two attempts: "text" (default), "json" or "off".
 	SeamAnnotation = "restartrules.dev/seam"
+	// EntryPointPrefix and the name of a container are the annotation with what its image runs, a JSON
+	// array of words: it is not looked up then.
+	EntryPointPrefix = "entrypoint.restartrules.dev/"
+	// PinDigestAnnotation with the value "true" has the images whose entry points were looked up pinned to
+	// what was found, with "false" not.
+	PinDigestAnnotation = "restartrules.dev/pin-image-digest"
 	// ExcludeContainersAnnotation is a comma-separated list of containers that go on while the whole
 	// Pod restarts.
 	ExcludeContainersAnnotation = "restartrules.dev/exclude-containers"
@@ -72,6 +81,22 @@ const (
 	PlanEnv = "RESTARTRULES_PLAN"
 	// PodIPEnv is the environment variable that carries the Pod's IP to the watcher.
 	PodIPEnv = "POD_IP"
+	// ReportURLEnv is the environment variable that tells the watcher where it reports to; PodNamespaceEnv,
+	// PodNameEnv and PodUIDEnv tell it whose Pod it is.
+	ReportURLEnv    = "RESTARTRULES_REPORT_URL"
+	PodNamespaceEnv = "POD_NAMESPACE"
+	PodNameEnv      = "POD_NAME"
+	PodUIDEnv       = "POD_UID"
+	// ReportVolumeName is the volume with the Pod's token for reports, of ReportAudience, in ReportTokenFile,
+	// and the webhook's CA certificates in ReportCAKey; ReportPath is where the watcher sees it.
+	ReportVolumeName = "restartrules-report"
+	ReportPath       = "/restartrules-report"
+	ReportTokenFile  = "token"
+	ReportAudience   = "restartrules.dev"
+	// CAConfigMap is the ConfigMap in namespaces that opted in that holds the webhook's CA certificates, in
+	// its key ReportCAKey.
+	CAConfigMap = "restartrules-ca"
+	ReportCAKey = "ca.crt"
 	// ReadyPath is where the watcher serves the Pod's readiness over HTTP, on the plan's port.
 	ReadyPath = "/ready"
 	// TwinSuffix is what the name of an init container's twin ends with.

@@ -25,6 +25,14 @@ type Options struct {
 	ShareProcessNamespace bool
 	// ReadinessPort is where watchers serve their Pod's readiness; 0: nowhere.
 	ReadinessPort int32
+	// LookUp says that entry points of images can be looked up: what is missing in EntryPoints comes out as
+	// Result.Lookups. EntryPoints are by image, as containers name it.
+	LookUp      bool
+	EntryPoints map[string]Found
+	// PinDigests has these images pinned, in Pods that don't say themselves.
+	PinDigests bool
+	// ReportURL is where watchers report what becomes of their Pods; empty: nowhere.
+	ReportURL string
 	// Native is what the cluster does itself.
 	Native compile.Features
 }
@@ -38,6 +46,10 @@ type Result struct {
 	Patch    []Op
 	Warnings []string
 	Errors   field.ErrorList
+	// Lookups are images whose entry points are needed first: then the rest is empty but for Warnings. Ask
+	// with PullSecrets, those of the Pod, and come back with Options.EntryPoints.
+	Lookups     []string
+	PullSecrets []string
 }
 
 // maxPlan is the longest plan that we write, in bytes. The kernel takes no environment variable
@@ -51,6 +63,15 @@ func Create(object []byte, opts Options) (Result, error) {
 	live, err := manifest.DecodePod(object)
 	if err != nil {
 		return Result{}, err
+	}
+	if live.Metadata.IsMirror() {
+		return mirror(live), nil
+	}
+	if byNewerRelease(live) {
+		return leftAlone(), nil
+	}
+	if errs := broken(live); len(errs) > 0 {
+		return Result{Errors: errs}, nil
 	}
 	return create(live, object, nil, opts)
 }
@@ -72,8 +93,11 @@ func create(live *manifest.Pod, object []byte, root *field.Path, opts Options) (
 	if len(result.Errors) > 0 {
 		return result, nil
 	}
+	if len(inj.lookups) > 0 {
+		return Result{Warnings: result.Warnings, Lookups: inj.lookups, PullSecrets: pullSecrets(live)}, nil
+	}
 	if inj.prev == nil && inj.nothingToDo() {
-		return Result{Patch: dropPlan(live), Warnings: result.Warnings}, nil
+		return Result{Patch: dropOurs(live), Warnings: result.Warnings}, nil
 	}
 	if result.Patch, err = inj.patch(text); err != nil {
 		return Result{}, err
@@ -86,7 +110,7 @@ func create(live *manifest.Pod, object []byte, root *field.Path, opts Options) (
 func prepare(live *manifest.Pod, object []byte, root *field.Path, opts Options) (*injection, Result, error) {
 	prev := previous(live)
 	if prev == nil && !live.HasRules() {
-		return nil, Result{Patch: dropPlan(live)}, nil
+		return nil, Result{Patch: dropOurs(live)}, nil
 	}
 	user, err := original(live, prev)
 	if err != nil {
@@ -107,13 +131,15 @@ func prepare(live *manifest.Pod, object []byte, root *field.Path, opts Options) 
 	if inj.raw, err = decodeRaw(object); err != nil {
 		return nil, Result{}, err
 	}
+	errs = inj.findEntryPoints(root)
 	if err := inj.addTwins(); err != nil {
 		return nil, Result{}, err
 	}
 	if inj.wrapped() {
-		errs = validation.Injection(user, inj.needs, root)
+		errs = append(errs, validation.Injection(user, inj.needs, root)...)
 	}
 	errs = append(errs, inj.cantSurvive(root)...)
+	errs = append(errs, inj.cantResize(root)...)
 	errs = append(errs, inj.cantRestartAll(root)...)
 	return inj, Result{Warnings: append(warnings, inj.warnings()...), Errors: errs}, nil
 }
@@ -134,18 +160,17 @@ func previous(pod *manifest.Pod) *plan.Plan {
 			return nil
 		}
 	}
-	injected := pod.Metadata.Labels[api.ModeLabel] == api.ModeEmulated && find(pod.Spec.InitContainers, api.WatcherContainer) != nil
-	if len(p.Wrapped()) > 0 && !injected {
+	if len(p.Wrapped()) > 0 && !marked(pod) {
 		return nil
 	}
 	return p
 }
 
-// dropPlan removes a plan that a Pod without rules can't have from us.
-func dropPlan(pod *manifest.Pod) []Op {
+// dropOurs removes annotations that only we write, from a Pod that can't have them from us.
+func dropOurs(pod *manifest.Pod) []Op {
 	var p patch
-	if _, ok := pod.Metadata.Annotations[api.PlanAnnotation]; ok {
-		p.remove("/metadata/annotations/" + escape(api.PlanAnnotation))
+	for _, name := range []string{api.PlanAnnotation, api.StatusAnnotation} {
+		p.dropAnnotation(pod, name)
 	}
 	return p.ops
 }

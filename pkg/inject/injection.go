@@ -25,6 +25,8 @@ type injection struct {
 	excluded map[string]bool
 	// raw are the live containers with all their fields.
 	raw *rawContainers
+	// lookups are the images whose entry points have to be looked up.
+	lookups []string
 	// twins replay init containers, in their order.
 	twins []twin
 }
@@ -37,6 +39,8 @@ type part struct {
 	live, user *manifest.Container
 	planKind   string
 	rules      rules.Container
+	// entry is of the image, where the manifest has no command.
+	entry entry
 	// backoff is nil for the default.
 	backoff  *manifest.Backoff
 	compiled *compile.Container
@@ -128,6 +132,10 @@ func (inj *injection) needs(name string) (n validation.Needs) {
 		if p := &inj.parts[i]; p.user.Name == name {
 			n.Wrapped = p.compiled.Wrapped
 			n.WholePod = p.compiled.Member || p.compiled.Replay != nil
+			n.Command, n.NoCommand = p.command(), p.entry.unknown
+			for _, words := range p.entry.platforms {
+				n.Command = words
+			}
 		}
 	}
 	for i := range inj.twins {

@@ -23,7 +23,7 @@ func original(live *manifest.Pod, p *plan.Plan) (*manifest.Pod, error) {
 	if len(p.Wrapped()) > 0 {
 		scripts := live.Metadata.Annotations[api.InitScriptsAnnotation] != "" && p.RestartAll != nil
 		user.Spec.Volumes = slices.DeleteFunc(slices.Clone(live.Spec.Volumes), func(v manifest.Volume) bool {
-			return v.Name == api.VolumeName || scripts && v.Name == api.ScriptsVolumeName
+			return v.Name == api.VolumeName || v.Name == api.ReportVolumeName || scripts && v.Name == api.ScriptsVolumeName
 		})
 	}
 	var err error
@@ -58,6 +58,9 @@ func originals(live []manifest.Container, p *plan.Plan) ([]manifest.Container, e
 		}
 		if entry != nil && entry.Wrapped {
 			c = unwrapped(c)
+		}
+		if entry != nil && entry.EntryPoint != nil {
+			c = withoutEntryPoint(c, entry)
 		}
 		list = append(list, c)
 	}

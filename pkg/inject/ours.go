@@ -19,6 +19,8 @@ type ourContainer struct {
 	// changed are left out in fixed.
 	json, fixed json.RawMessage
 	resources   corev1.ResourceRequirements
+	// unprobed says that it must not have a readinessProbe.
+	unprobed bool
 }
 
 // rawContainers are the containers of a Pod with all their fields.
@@ -38,7 +40,8 @@ func decodeRaw(object []byte) (*rawContainers, error) {
 }
 
 // ourContainers makes the injected containers what they are to be: the watcher and sidecar twins are
-// the first init containers, the other twins come behind the user's containers.
+// the first init containers, the other twins come behind the user's containers. Others that want to be
+// first, too, may stay before them if they have no shim: service meshes insist on it.
 func (inj *injection) ourContainers(p *patch) error {
 	var first, last []ourContainer
 	if inj.wrapped() {
@@ -62,7 +65,17 @@ func (inj *injection) ourContainers(p *patch) error {
 		return err
 	}
 	l = ourList{patch: p, path: "/spec/initContainers", live: inj.live.Spec.InitContainers, raw: inj.raw.InitContainers, ours: inj.ours(plan.KindInitContainer)}
-	return l.prepend(first)
+	return l.prepend(first, inj.firstWrapped())
+}
+
+// firstWrapped is the index of the first live init container that gets a shim and isn't ours.
+func (inj *injection) firstWrapped() int {
+	for i := range inj.parts {
+		if p := &inj.parts[i]; p.planKind == plan.KindInitContainer && p.compiled.Wrapped {
+			return p.index
+		}
+	}
+	return len(inj.live.Spec.InitContainers)
 }
 
 // ours are the indexes of the live containers of one list that the user doesn't have.
@@ -81,13 +94,16 @@ func (inj *injection) ours(kind string) (indexes []int) {
 	return indexes
 }
 
-// ourWatcher is the watcher. Others may rewrite images.
+// ourWatcher is the watcher. Others may rewrite images, and the probe: service meshes do.
 func (inj *injection) ourWatcher() (w ourContainer, err error) {
 	c := inj.watcherContainer()
-	w = ourContainer{name: c.Name, resources: c.Resources}
+	w = ourContainer{name: c.Name, resources: c.Resources, unprobed: c.ReadinessProbe == nil}
 	c.Resources = corev1.ResourceRequirements{}
 	if w.json, err = json.Marshal(c); err == nil {
 		c.Image, c.ImagePullPolicy = "", ""
+		if inj.probeRewritten() {
+			c.ReadinessProbe = nil
+		}
 		w.fixed, err = json.Marshal(c)
 	}
 	if err != nil {
@@ -116,6 +132,9 @@ func (l *ourList) find(name string) int {
 
 // keeps reports whether the live container is as wanted: others may have added to it.
 func (l *ourList) keeps(index int, want *ourContainer) bool {
+	if want.unprobed && l.live[index].ReadinessProbe != nil {
+		return false
+	}
 	return manifest.Raw(l.raw[index]).Contains(manifest.Raw(want.fixed))
 }
 
@@ -184,15 +203,16 @@ func (l *ourList) append(want []ourContainer) error {
 	return nil
 }
 
-// prepend has the wanted containers, in this order, before the user's.
-func (l *ourList) prepend(want []ourContainer) error {
+// prepend has the wanted containers, in this order, before the user's. Where they are already they stay
+// if that is before the given index.
+func (l *ourList) prepend(want []ourContainer, before int) error {
 	inPlace := len(l.ours) == len(want)
 	for i := range want {
-		inPlace = inPlace && l.ours[i] == i && l.live[i].Name == want[i].name
+		inPlace = inPlace && l.ours[i] == l.ours[0]+i && l.ours[i] < before && l.live[l.ours[i]].Name == want[i].name
 	}
 	if inPlace {
 		for i := range want {
-			if err := l.settle(i, &want[i]); err != nil {
+			if err := l.settle(l.ours[i], &want[i]); err != nil {
 				return err
 			}
 		}

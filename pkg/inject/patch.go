@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"restartrules.dev/pkg/manifest"
 )
 
 // Op is one operation of a JSON patch (RFC 6902): add, replace or remove.
@@ -26,9 +28,15 @@ func (p *patch) replace(path string, value any) { p.ops = append(p.ops, Op{"repl
 
 func (p *patch) remove(path string) { p.ops = append(p.ops, Op{Op: "remove", Path: path}) }
 
-// command replaces a command that is there, if it is not as wanted.
+// command makes a command what it is to be. There is none where the image's runs.
 func (p *patch) command(path string, live, want []string) {
-	if !slices.Equal(live, want) {
+	switch {
+	case slices.Equal(live, want):
+	case len(live) == 0:
+		p.add(path, want)
+	case len(want) == 0:
+		p.remove(path)
+	default:
 		p.replace(path, want)
 	}
 }
@@ -47,6 +55,13 @@ func (p *patch) set(path string, live, want map[string]string) {
 		case value != want[key]:
 			p.replace(path+"/"+escape(key), want[key])
 		}
+	}
+}
+
+// dropAnnotation removes an annotation, if it is there.
+func (p *patch) dropAnnotation(pod *manifest.Pod, name string) {
+	if _, ok := pod.Metadata.Annotations[name]; ok {
+		p.remove("/metadata/annotations/" + escape(name))
 	}
 }
 

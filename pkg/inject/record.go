@@ -62,6 +62,7 @@ func (inj *injection) planned(part *part) (plan.Container, error) {
 	if part.probesMove() {
 		taken.LivenessProbe, taken.StartupProbe = part.user.LivenessProbe, part.user.StartupProbe
 	}
+	c.EntryPoint = part.entry.recorded
 	var err error
 	if c.Declared, err = taken.encode(); err != nil {
 		return c, fmt.Errorf("record what was taken out: %w", err)

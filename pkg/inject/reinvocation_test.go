@@ -31,8 +31,8 @@ func TestReinvocationAfterOthersHaveAdded(t *testing.T) {
 	second := created(t, changed)
 	got := typed(t, second)
 
-	require.Equal(t, []string{api.WatcherContainer, "mesh"}, names(got.Spec.InitContainers))
-	watcher := got.Spec.InitContainers[0]
+	require.Equal(t, []string{"mesh", api.WatcherContainer}, names(got.Spec.InitContainers), "who has no shim may be before it")
+	watcher := got.Spec.InitContainers[1]
 	require.Len(t, watcher.VolumeMounts, 2)
 	require.Equal(t, "10m", watcher.Resources.Requests.Cpu().String())
 	require.Equal(t, "16Mi", watcher.Resources.Requests.Memory().String())
@@ -54,6 +54,59 @@ func TestReinvocationAfterOthersHaveAdded(t *testing.T) {
 	errs, err = Check(changed)
 	require.NoError(t, err)
 	require.NotEmpty(t, errs)
+}
+
+func TestTheWatcherIsBeforeWhatHasAShim(t *testing.T) {
+	setup := map[string]any{"name": "setup", "command": []any{"/setup"}}
+	mesh := map[string]any{"name": "mesh", "restartPolicy": "Always"}
+	live := created(t, edit(t, object(t, strings.Replace(trainer, "restartPolicy: Never\n", "restartPolicy: Always\n", 1)), func(pod map[string]any) {
+		spec(pod)["initContainers"] = []any{setup}
+	}))
+	order := func(data []byte) []string { return names(typed(t, data).Spec.InitContainers) }
+	require.Equal(t, []string{api.WatcherContainer, "setup"}, order(live))
+	for _, tc := range []struct{ is, want []string }{
+		{[]string{"mesh", api.WatcherContainer, "setup"}, []string{"mesh", api.WatcherContainer, "setup"}},
+		{[]string{"setup", "mesh", api.WatcherContainer}, []string{api.WatcherContainer, "setup", "mesh"}},
+		{[]string{"setup", api.WatcherContainer, "mesh"}, []string{api.WatcherContainer, "setup", "mesh"}},
+		{[]string{"mesh", "setup", api.WatcherContainer}, []string{api.WatcherContainer, "mesh", "setup"}},
+	} {
+		again := created(t, edit(t, live, func(pod map[string]any) {
+			var list []any
+			for _, name := range tc.is {
+				switch name {
+				case "mesh":
+					list = append(list, mesh)
+				case "setup":
+					list = append(list, container(pod, "initContainers", 1))
+				default:
+					list = append(list, container(pod, "initContainers", 0))
+				}
+			}
+			spec(pod)["initContainers"] = list
+		}))
+		require.Equal(t, tc.want, order(again))
+		require.Empty(t, mustCreate(t, again).Patch)
+		errs, err := Check(again)
+		require.NoError(t, err)
+		require.Empty(t, errs)
+	}
+}
+
+// TestReinvocationSaysWhatIsBroken: what can't be mended is refused, naming it.
+func TestReinvocationSaysWhatIsBroken(t *testing.T) {
+	live := created(t, object(t, trainer))
+	for want, change := range map[string]func(pod map[string]any){
+		`spec.initContainers: Forbidden: container "restartrules-watcher" is missing`:                 func(pod map[string]any) { delete(spec(pod), "initContainers") },
+		`metadata.labels[restartrules.dev/mode]: Forbidden: it is not "emulated"`:                     func(pod map[string]any) { delete(meta(pod, "labels"), api.ModeLabel) },
+		`spec.restartPolicy: Forbidden: it is OnFailure instead of Never`:                             func(pod map[string]any) { spec(pod)["restartPolicy"] = "OnFailure" },
+		`spec.containers: Forbidden: container "trainer" is missing, against the Pod's plan: another`: func(pod map[string]any) { container(pod, "containers", 0)["name"] = "other" },
+	} {
+		result, err := Create(edit(t, live, change), testOptions)
+		require.NoError(t, err)
+		require.Empty(t, result.Patch)
+		require.NotEmpty(t, result.Errors)
+		require.True(t, strings.HasPrefix(result.Errors[0].Error(), want), "%s", result.Errors[0])
+	}
 }
 
 func TestReinvocationOfPodWithoutShims(t *testing.T) {

@@ -48,6 +48,7 @@ func (inj *injection) metadata(p *patch, text string) {
 			annotations[appArmor+t.name] = profile
 		}
 	}
+	p.dropAnnotation(inj.live, api.StatusAnnotation)
 	p.set("/metadata/annotations", inj.live.Metadata.Annotations, annotations)
 	if inj.live.Metadata.Labels[api.ModeLabel] == api.ModeEmulated && !inj.wrapped() {
 		p.remove("/metadata/labels/" + escape(api.ModeLabel))
@@ -72,11 +73,14 @@ func (inj *injection) container(p *patch, c *part) {
 	command, hook := c.user.Command, c.user.PreStopExec()
 	var mounts []corev1.VolumeMount
 	if c.compiled.Wrapped {
-		command = append(inj.shim(c), command...)
+		command = append(inj.shim(c), c.command()...)
 		if len(hook) > 0 {
 			hook = append([]string{api.ShimPath, "hook", "--"}, hook...)
 		}
 		mounts = mountsOf(c.user.Name)
+	}
+	if image := c.image(); c.live.Image != image {
+		p.replace(c.path+"/image", image)
 	}
 	p.command(c.path+"/command", c.live.Command, command)
 	p.command(c.path+"/lifecycle/preStop/exec/command", c.live.PreStopExec(), hook)
@@ -142,6 +146,7 @@ func (inj *injection) volumes(p *patch) {
 			want = append(want, corev1.Volume{Name: api.ScriptsVolumeName, VolumeSource: corev1.VolumeSource{
 				ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}})
 		}
+		want = append(want, inj.reportVolumes()...)
 	}
 	wanted := func(name string) bool {
 		return slices.ContainsFunc(want, func(v corev1.Volume) bool { return v.Name == name })

@@ -40,12 +40,17 @@ func (inj *injection) shimOf(name, mode, onExit string, c *part, execs []string)
 	if seam := inj.user.Metadata.Annotations[api.SeamAnnotation]; seam != "" && seam != "text" {
 		args = append(args, "--seam="+seam)
 	}
+	if p := c.user.TerminationMessagePath; p != "" && p != corev1.TerminationMessagePathDefault {
+		// The kubelet expands $(VAR) and $$ in the container's command, not in this field.
+		args = append(args, "--termination-message="+strings.ReplaceAll(p, "$", "$$"))
+	}
 	if inj.unguarded() != nil {
 		args = append(args, "--hold="+hold)
 	}
 	if s := inj.restartAll.KillTimeoutSeconds; s != nil && mode != "" {
 		args = append(args, "--kill-timeout="+strconv.Itoa(int(*s))+"s")
 	}
+	args = append(args, c.entry.flags()...)
 	return append(append(args, execs...), "--")
 }
 

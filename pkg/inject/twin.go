@@ -100,7 +100,7 @@ func (inj *injection) twinJSON(t *twin) (json.RawMessage, error) {
 	if err := set("name", t.name); err != nil {
 		return nil, err
 	}
-	if err := set("command", append(inj.twinShim(t), t.of.user.Command...)); err != nil {
+	if err := set("command", append(inj.twinShim(t), t.of.command()...)); err != nil {
 		return nil, err
 	}
 	if policy := t.policy(); policy != nil {

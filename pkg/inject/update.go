@@ -15,7 +15,7 @@ import (
 // injection, the patch puts the live value in its place, so that an unchanged manifest changes
 // nothing. Rules that differ from those the Pod was created with are errors: they are immutable.
 // Everything else is left for the API server to judge. The error says that one object is no Pod.
-func Update(object, oldObject []byte, _ Options) (Result, error) {
+func Update(object, oldObject []byte, opts Options) (Result, error) {
 	pod, err := manifest.DecodePod(object)
 	if err != nil {
 		return Result{}, err
@@ -24,15 +24,18 @@ func Update(object, oldObject []byte, _ Options) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("old object: %w", err)
 	}
+	if byNewerRelease(old) {
+		return updateOfNewer(pod, old), nil
+	}
 	p := previous(old)
 	if p == nil {
-		return Result{Warnings: tooLate(pod, old)}, nil
+		return Result{Patch: dropNewPlan(pod, old), Warnings: tooLate(pod, old)}, nil
 	}
 	user, err := original(old, p)
 	if err != nil {
 		return Result{}, err
 	}
-	u := &update{pod: pod, old: old, user: user, plan: p}
+	u := &update{opts: opts, pod: pod, old: old, user: user, plan: p}
 	u.annotation(api.RulesAnnotation)
 	u.annotation(api.LiftedRulesAnnotation)
 	u.metadata()
@@ -42,11 +45,24 @@ func Update(object, oldObject []byte, _ Options) (Result, error) {
 	if len(u.errs) > 0 {
 		return Result{Errors: u.errs}, nil
 	}
+	if len(u.lookups) > 0 {
+		return Result{Lookups: u.lookups, PullSecrets: pullSecrets(pod)}, nil
+	}
 	ops, err := KeepUnchanged(u.patch.ops, object, oldObject)
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Patch: ops}, nil
+	return Result{Patch: ops, Warnings: u.warnings}, nil
+}
+
+// dropNewPlan removes a plan that comes to a Pod that was not injected.
+func dropNewPlan(pod, old *manifest.Pod) []Op {
+	if _, had := old.Metadata.Annotations[api.PlanAnnotation]; had {
+		return nil
+	}
+	var p patch
+	p.dropAnnotation(pod, api.PlanAnnotation)
+	return p.ops
 }
 
 // tooLate warns of rules that come to a Pod that was not injected.
@@ -64,8 +80,11 @@ type update struct {
 	plan           *plan.Plan
 	// policyReset says that the request has the Pod's own restartPolicy again.
 	policyReset bool
+	opts        Options
 	patch       patch
 	errs        field.ErrorList
+	warnings    []string
+	lookups     []string
 }
 
 func immutable(path *field.Path, what string) *field.Error {
@@ -134,12 +153,17 @@ func (u *update) containers(kind string, list, old, user []manifest.Container) {
 			u.patch.replace(path+"/command", was.Command)
 			reset = true
 		}
+		if entry.EntryPoint != nil && len(c.Command) == 0 && len(was.Command) > 0 {
+			u.patch.add(path+"/command", was.Command)
+			reset = true
+		}
 		if again(c.PreStopExec(), was.PreStopExec(), wrote.PreStopExec()) {
 			u.patch.replace(path+"/lifecycle/preStop/exec/command", was.PreStopExec())
 			reset = true
 		}
 		reset = u.probes(path, c, was, wrote) || reset
 		u.image(c, was, entry)
+		u.entryPoint(path, field.NewPath("spec", kind+"s").Index(i), c, was, entry)
 		if kind == plan.KindContainer || !was.IsSidecar() || len(wrote.RestartPolicyRules) > 0 {
 			u.rules(c, was.Rules, wrote.Rules, kind, i, reset)
 		}

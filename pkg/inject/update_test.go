@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -178,6 +179,51 @@ func TestUpdateOfPodWithoutShims(t *testing.T) {
 	require.JSONEq(t, string(live), string(apply(t, request, result.Patch)))
 }
 
+func TestCheckOfWholePod(t *testing.T) {
+	text, err := os.ReadFile("testdata/restart-all-sidecar.yaml")
+	require.NoError(t, err)
+	live := created(t, object(t, string(text)))
+	require.Equal(t, []string{"restartrules-watcher", "fetch-replay", "fetch", "agent"}, names(typed(t, live).Spec.InitContainers)[:4])
+	mesh := map[string]any{"name": "mesh", "restartPolicy": "Always"}
+	exclude := func(pod map[string]any) { meta(pod, "annotations")[api.ExcludeContainersAnnotation] = "mesh" }
+	const late = `container "mesh" came after Restart Rules had seen the Pod for the last time, so it can't restart with the whole Pod: name it in the annotation restartrules.dev/exclude-containers`
+	for name, tc := range map[string]struct {
+		change func(pod map[string]any)
+		errs   []string
+	}{
+		"nothing": {func(map[string]any) {}, nil},
+		"a sidecar came later": {func(pod map[string]any) { spec(pod)["initContainers"] = prepend(spec(pod)["initContainers"], mesh) }, []string{
+			"spec.initContainers[0]: Forbidden: " + late}},
+		"a container came later": {func(pod map[string]any) { spec(pod)["containers"] = append(spec(pod)["containers"].([]any), mesh) }, []string{
+			"spec.containers[2]: Forbidden: " + late}},
+		"an excluded sidecar came later": {func(pod map[string]any) {
+			exclude(pod)
+			spec(pod)["initContainers"] = prepend(spec(pod)["initContainers"], mesh)
+		}, nil},
+		"an excluded container came later": {func(pod map[string]any) {
+			exclude(pod)
+			spec(pod)["containers"] = prepend(spec(pod)["containers"], mesh)
+		}, nil},
+		"another order": {func(pod map[string]any) {
+			list := spec(pod)["initContainers"].([]any)
+			list[2], list[3] = list[3], list[2]
+		}, []string{`spec.initContainers[3]: Forbidden: init container "fetch" has another place`}},
+		"regular containers in another order": {func(pod map[string]any) {
+			list := spec(pod)["containers"].([]any)
+			list[0], list[1] = list[1], list[0]
+		}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			errs, err := Check(edit(t, live, tc.change))
+			require.NoError(t, err)
+			require.Len(t, errs, len(tc.errs), "%v", errs)
+			for i, want := range tc.errs {
+				require.True(t, strings.HasPrefix(errs[i].Error(), want), "%s", errs[i])
+			}
+		})
+	}
+}
+
 func TestUpdateOfPodThatWasNotInjected(t *testing.T) {
 	old := object(t, "metadata: {annotations: {a: b}}\nspec: {containers: [{name: a}]}")
 	result, err := Update(old, old, testOptions)
@@ -241,8 +287,29 @@ func TestCheck(t *testing.T) {
 			`spec.containers[0]: Forbidden: container "agent" came after the Pod's restartPolicy had been made Never instead of Always`}},
 		"container gone": {func(pod map[string]any) { spec(pod)["containers"] = spec(pod)["containers"].([]any)[:1] }, []string{
 			`spec.containers: Forbidden: container "plain" is missing`}},
-		"plan broken": {func(pod map[string]any) { meta(pod, "annotations")[api.PlanAnnotation] = `{"version":7}` }, []string{
-			"metadata.annotations[restartrules.dev/plan]: Invalid value: plan: has version 7, this release reads version 1 only"}},
+		"watcher without its work": {func(pod map[string]any) {
+			watcher := container(pod, "initContainers", 0)
+			for _, name := range []string{"command", "lifecycle", "env", "volumeMounts"} {
+				delete(watcher, name)
+			}
+		}, []string{
+			`spec.initContainers[0].command: Forbidden: container "restartrules-watcher" has no command`,
+			`spec.initContainers[0].lifecycle.postStart: Forbidden: container "restartrules-watcher" has not the hook that installs the shim`,
+			`spec.initContainers[0].lifecycle.preStop: Forbidden: container "restartrules-watcher" has not the hook that tells of the Pod's deletion`,
+			`spec.initContainers[0].env: Forbidden: container "restartrules-watcher" has not the plan in variable RESTARTRULES_PLAN`,
+			`spec.initContainers[0].volumeMounts: Forbidden: container "restartrules-watcher" doesn't mount volume "restartrules" at /restartrules`}},
+		"a plan of the watcher's own": {func(pod map[string]any) {
+			container(pod, "initContainers", 0)["env"] = []any{map[string]any{"name": "RESTARTRULES_PLAN", "value": "{}"}}
+		}, []string{
+			`spec.initContainers[0].env: Forbidden: container "restartrules-watcher" has not the plan in variable RESTARTRULES_PLAN`}},
+		"plan broken": {func(pod map[string]any) { meta(pod, "annotations")[api.PlanAnnotation] = `{"version":0}` }, []string{
+			"metadata.annotations[restartrules.dev/plan]: Invalid value: plan: has version 0, there is none below 1; Restart Rules writes this annotation itself"}},
+		"plan of a newer release": {func(pod map[string]any) { meta(pod, "annotations")[api.PlanAnnotation] = `{"version":7}` }, nil},
+		"plan of a newer release without an injection": {func(pod map[string]any) {
+			meta(pod, "annotations")[api.PlanAnnotation] = `{"version":7}`
+			delete(meta(pod, "labels"), api.ModeLabel)
+		}, []string{
+			"metadata.annotations[restartrules.dev/plan]: Invalid value: plan: has version 7, this release reads up to version 1"}},
 		"plan gone": {func(pod map[string]any) { delete(meta(pod, "annotations"), api.PlanAnnotation) }, []string{
 			`metadata.annotations[restartrules.dev/plan]: Required value: container "trainer" runs the shim /restartrules/shim, but the Pod has no plan`,
 			`metadata.annotations[restartrules.dev/plan]: Required value: container "setup" runs the shim /restartrules/shim, but the Pod has no plan`}},

@@ -2,15 +2,11 @@ package inject
 
 import (
 	"fmt"
-	"regexp"
-	"slices"
-	"strings"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"restartrules.dev/pkg/api"
-	"restartrules.dev/pkg/manifest"
 	"restartrules.dev/pkg/rules"
 )
 
@@ -61,24 +57,14 @@ func (inj *injection) warnings() []string {
 	}
 	if inj.wrapped() && inj.shared() {
 		for i := range inj.parts {
-			if c := inj.parts[i].user; killsInit(c) {
-				warn("container %q: a command of it signals process 1, which with shareProcessNamespace is not the application but the Pod's sandbox; turn that off with the annotation %s: \"false\"", c.Name, api.ShareProcessNamespaceAnnotation)
+			c := inj.parts[i].user
+			if what := killsInit(c); what != "" {
+				warn("container %q: %s signals process 1, which with shareProcessNamespace is not the application but the Pod's sandbox; turn that off with the annotation %s: \"false\"", c.Name, what, api.ShareProcessNamespaceAnnotation)
 			}
 		}
 	}
 	inj.warnWholePod(warn)
 	return list
-}
-
-var killInit = regexp.MustCompile(`\bkill\s+((-s\s+\S+|-\S+)\s+)*1(\s|;|&|\||$)`)
-
-// killsInit reports whether a command or hook of the container looks as if it signals process 1.
-func killsInit(c *manifest.Container) bool {
-	commands := [][]string{c.Command, c.Args, c.PreStopExec()}
-	if h := c.PostStart(); h != nil && h.Exec != nil {
-		commands = append(commands, h.Exec.Command)
-	}
-	return slices.ContainsFunc(commands, func(words []string) bool { return killInit.MatchString(strings.Join(words, " ")) })
 }
 
 func truncate(text string) string {

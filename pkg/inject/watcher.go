@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/manifest"
@@ -24,10 +23,10 @@ func (inj *injection) watcherContainer() corev1.Container {
 		RestartPolicy:   &always,
 		Command: []string{"/shim", "run", "--container=" + api.WatcherContainer, "--on-exit=0-255:restart/policy",
 			"--backoff=10ms/1s/1s", "--dir=", "--", "/watcher", "serve"},
-		Env: []corev1.EnvVar{
+		Env: append([]corev1.EnvVar{
 			fromField(api.PlanEnv, "metadata.annotations['"+api.PlanAnnotation+"']"),
 			fromField(api.PodIPEnv, "status.podIP"),
-		},
+		}, inj.reportEnv()...),
 		ReadinessProbe: inj.readinessProbe(),
 		Lifecycle: &corev1.Lifecycle{
 			PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/watcher", "install"}}},
@@ -79,23 +78,10 @@ func (inj *injection) readinessPort() int32 {
 	return inj.opts.ReadinessPort
 }
 
-// readinessProbe has the Pod unready while a container of it is down, or waits to start again.
-func (inj *injection) readinessProbe() *corev1.Probe {
-	port := inj.readinessPort()
-	if port == 0 {
-		return nil
-	}
-	return &corev1.Probe{
-		ProbeHandler:     corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: api.ReadyPath, Port: intstr.FromInt32(port)}},
-		PeriodSeconds:    2,
-		FailureThreshold: 1,
-	}
-}
-
 func (inj *injection) watcherMounts() []corev1.VolumeMount {
 	mounts := []corev1.VolumeMount{{Name: api.VolumeName, MountPath: api.MountPath}}
 	if inj.initScripts() != "" {
 		mounts = append(mounts, corev1.VolumeMount{Name: api.ScriptsVolumeName, MountPath: api.ScriptsPath, ReadOnly: true})
 	}
-	return mounts
+	return append(mounts, inj.reportMounts()...)
 }

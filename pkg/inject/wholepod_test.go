@@ -51,7 +51,7 @@ func TestTwinIsTheInitContainer(t *testing.T) {
 	var pod map[string]any
 	require.NoError(t, json.Unmarshal(created(t, data), &pod))
 	init, twin := container(pod, "initContainers", 1), container(pod, "containers", 2)
-	require.Equal(t, []any{"/restartrules/shim", "run", "--container=setup-replay", "--pod=twin", "--on-exit=0-255:end", "--", "/setup"}, twin["command"])
+	require.Equal(t, []any{"/restartrules/shim", "run", "--container=setup-replay", "--pod=twin", "--on-exit=0-255:end", "--termination-message=/log", "--", "/setup"}, twin["command"])
 	require.Equal(t, init["volumeMounts"].([]any)[0], twin["volumeMounts"].([]any)[0])
 	require.Len(t, twin["volumeMounts"], 3)
 	for _, field := range []string{"command", "name", "volumeMounts", "ports", "tty", "stdin", "resizePolicy", "lifecycle"} {
@@ -107,9 +107,9 @@ func TestReinvocationOfWholePodAfterOthersHaveAdded(t *testing.T) {
 	second := created(t, changed)
 	agrees(t, second)
 	got := typed(t, second)
-	require.Equal(t, []string{api.WatcherContainer, "mesh-init", "setup"}, names(got.Spec.InitContainers))
+	require.Equal(t, []string{"mesh-init", api.WatcherContainer, "setup"}, names(got.Spec.InitContainers))
 	require.Equal(t, []string{"trainer", "exporter", "setup-replay", "mesh", "mesh-init-replay"}, names(got.Spec.Containers))
-	require.Equal(t, "mirror/example.com/restartrules:v1", got.Spec.InitContainers[0].Image)
+	require.Equal(t, "mirror/example.com/restartrules:v1", got.Spec.InitContainers[1].Image)
 	require.Equal(t, "mirror/example.com/setup:1", got.Spec.Containers[2].Image)
 	require.Contains(t, got.Spec.Containers[3].Command, "--pod=member")
 	require.Contains(t, string(second), `"futureField":"kept"`)

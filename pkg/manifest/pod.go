@@ -38,14 +38,16 @@ type PodSpec struct {
 	HostPID               bool                 `json:"hostPID"`
 	HostNetwork           bool                 `json:"hostNetwork"`
 	ShareProcessNamespace *bool                `json:"shareProcessNamespace"`
+	NodeSelector          map[string]string    `json:"nodeSelector"`
 	SecurityContext       *PodSecurityContext  `json:"securityContext"`
 	// TerminationGracePeriodSeconds is nil where the API server hasn't filled in 30 yet.
-	TerminationGracePeriodSeconds *int64                       `json:"terminationGracePeriodSeconds"`
-	Resources                     *corev1.ResourceRequirements `json:"resources"`
-	Volumes                       []Volume                     `json:"volumes"`
-	InitContainers                []Container                  `json:"initContainers"`
-	Containers                    []Container                  `json:"containers"`
-	EphemeralContainers           []Container                  `json:"ephemeralContainers"`
+	TerminationGracePeriodSeconds *int64                        `json:"terminationGracePeriodSeconds"`
+	Resources                     *corev1.ResourceRequirements  `json:"resources"`
+	Volumes                       []Volume                      `json:"volumes"`
+	InitContainers                []Container                   `json:"initContainers"`
+	Containers                    []Container                   `json:"containers"`
+	EphemeralContainers           []Container                   `json:"ephemeralContainers"`
+	ImagePullSecrets              []corev1.LocalObjectReference `json:"imagePullSecrets"`
 }
 
 // PodSecurityContext is the part of a PodSecurityContext that we read.
@@ -65,14 +67,18 @@ type Container struct {
 	Command []string `json:"command"`
 	Args    []string `json:"args"`
 	Rules
-	Resources corev1.ResourceRequirements `json:"resources"`
-	Lifecycle *Lifecycle                  `json:"lifecycle"`
-	Env       []EnvVar                    `json:"env"`
-	Ports     []Port                      `json:"ports"`
+	Resources    corev1.ResourceRequirements    `json:"resources"`
+	ResizePolicy []corev1.ContainerResizePolicy `json:"resizePolicy"`
+	Lifecycle    *Lifecycle                     `json:"lifecycle"`
+	Env          []EnvVar                       `json:"env"`
+	Ports        []Port                         `json:"ports"`
 	// The probes are as they are written, with all their fields.
-	LivenessProbe Raw           `json:"livenessProbe"`
-	StartupProbe  Raw           `json:"startupProbe"`
-	VolumeMounts  []VolumeMount `json:"volumeMounts"`
+	LivenessProbe  Raw           `json:"livenessProbe"`
+	ReadinessProbe Raw           `json:"readinessProbe"`
+	StartupProbe   Raw           `json:"startupProbe"`
+	VolumeMounts   []VolumeMount `json:"volumeMounts"`
+	// TerminationMessagePath is empty where the API server hasn't filled it in yet.
+	TerminationMessagePath string `json:"terminationMessagePath"`
 }
 
 // EnvVar is the part of an EnvVar that we read.
@@ -156,8 +162,17 @@ func (s *PodSpec) Policy() corev1.RestartPolicy {
 	return s.RestartPolicy
 }
 
-// IsWindows reports whether the Pod says that it runs on Windows.
-func (s *PodSpec) IsWindows() bool { return s.OS != nil && s.OS.Name == corev1.Windows }
+// IsWindows reports whether the Pod says that it runs on Windows, or only on nodes that do.
+func (s *PodSpec) IsWindows() bool {
+	return s.OS != nil && s.OS.Name == corev1.Windows || s.NodeSelector[corev1.LabelOSStable] == string(corev1.Windows)
+}
+
+// IsMirror reports whether the Pod is only an image of a static Pod, which its node's kubelet runs from
+// a file (upstream: pkg/kubelet/types/pod_update.go, IsMirrorPod).
+func (m *Metadata) IsMirror() bool {
+	_, ok := m.Annotations[corev1.MirrorPodAnnotationKey]
+	return ok
+}
 
 // PostStart is the container's postStart handler, or nil.
 func (c *Container) PostStart() *corev1.LifecycleHandler {

@@ -10,8 +10,17 @@ import (
 	"restartrules.dev/pkg/exittable"
 )
 
-// Version is the only version of the encoding that this code reads and writes.
+// Version is the version of the encoding that this code writes, and the highest that it reads. It goes
+// up when a reader that doesn't know what is new would do something wrong; what can be passed over is
+// added without (docs/protocol.md).
 const Version = 1
+
+// NewerError says that a plan was written by a newer release.
+type NewerError struct{ Version int }
+
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("plan: has version %d, this release reads up to version %d", e.Version, Version)
+}
 
 // The kinds of a Container: which list of the Pod's spec it is in.
 const (
@@ -62,6 +71,8 @@ type Container struct {
 	// Carried holds the native fields that the container was given instead, on clusters that act on
 	// them.
 	Carried json.RawMessage `json:"carried,omitempty"`
+	// EntryPoint is there if the command is the image's.
+	EntryPoint *EntryPoint `json:"entryPoint,omitempty"`
 	Role
 	Handlers
 }
@@ -75,7 +86,8 @@ func (p *Plan) Encode() (string, error) {
 	return string(text), nil
 }
 
-// Decode reads what Encode writes. The error says what is wrong with the text.
+// Decode reads what Encode writes, and what earlier releases wrote. Keys that it doesn't know are passed
+// over. The error says what is wrong with the text; it is a *NewerError if the version is.
 func Decode(text string) (*Plan, error) {
 	var head struct {
 		Version *int `json:"version"`
@@ -86,8 +98,11 @@ func Decode(text string) (*Plan, error) {
 	if head.Version == nil {
 		return nil, errors.New("plan: has no version")
 	}
-	if *head.Version != Version {
-		return nil, fmt.Errorf("plan: has version %d, this release reads version %d only", *head.Version, Version)
+	switch v := *head.Version; {
+	case v > Version:
+		return nil, &NewerError{v}
+	case v < 1:
+		return nil, fmt.Errorf("plan: has version %d, there is none below 1", v)
 	}
 	p := new(Plan)
 	if err := json.Unmarshal([]byte(text), p); err != nil {
@@ -107,6 +122,9 @@ func (c *Container) check() error {
 	}
 	if c.Kind != KindContainer && c.Kind != KindInitContainer {
 		return fmt.Errorf("kind %q: expected %s or %s", c.Kind, KindContainer, KindInitContainer)
+	}
+	if err := c.EntryPoint.check(); err != nil {
+		return err
 	}
 	if !c.Wrapped {
 		return nil

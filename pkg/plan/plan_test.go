@@ -2,6 +2,7 @@ package plan
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -53,7 +54,8 @@ func TestDecodeErrors(t *testing.T) {
 		``:              "plan: not the JSON object that it must be: unexpected end of JSON input",
 		`{}`:            "plan: has no version",
 		`null`:          "plan: has no version",
-		`{"version":2}`: "plan: has version 2, this release reads version 1 only",
+		`{"version":2}`: "plan: has version 2, this release reads up to version 1",
+		`{"version":0}`: "plan: has version 0, there is none below 1",
 		`{"version":1,"containers":[{"name":"","kind":"container"}]}`:                                                   `plan: containers[0] "": has no name`,
 		`{"version":1,"containers":[{"name":"a","kind":"pod"}]}`:                                                        `plan: containers[0] "a": kind "pod": expected container or initContainer`,
 		`{"version":1,"containers":[{"name":"a","kind":"container","twinOf":"b"},{"name":"b","kind":"initContainer"}]}`: `plan: containers[0] "a": container "b" is not its counterpart`,
@@ -62,6 +64,20 @@ func TestDecodeErrors(t *testing.T) {
 		_, err := Decode(text)
 		require.EqualError(t, err, message)
 	}
+}
+
+func TestWhatANewerReleaseAddsIsPassedOver(t *testing.T) {
+	newer := strings.NewReplacer(`{"version":1,`, `{"version":1,"mood":{"good":true},`, `"kind":`, `"tags":["a"],"kind":`).Replace(wholePod)
+	p, err := Decode(newer)
+	require.NoError(t, err)
+	again, err := p.Encode()
+	require.NoError(t, err)
+	require.Equal(t, wholePod, again)
+
+	_, err = Decode(`{"version":2,"containers":"elsewhere"}`)
+	var tooNew *NewerError
+	require.ErrorAs(t, err, &tooNew)
+	require.Equal(t, 2, tooNew.Version)
 }
 
 func FuzzDecode(f *testing.F) {

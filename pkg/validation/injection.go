@@ -15,6 +15,10 @@ type Needs struct {
 	Wrapped bool
 	// Twin is the name of the container that replays it; empty: there is none.
 	Twin string
+	// Command is what its shim starts, of the manifest or of the image; NoCommand says why that of the image
+	// isn't known. Neither is there while it is being looked up.
+	Command   []string
+	NoCommand string
 	// WholePod says that it is for a restart of the whole Pod, which the container can be left out of.
 	WholePod bool
 }
@@ -36,7 +40,7 @@ func Injection(pod *manifest.Pod, needs func(name string) Needs, root *field.Pat
 			ours[twin] = true
 		}
 	}
-	list := func(containers []manifest.Container, path *field.Path) {
+	list := func(containers []manifest.Container, init bool, path *field.Path) {
 		for i := range containers {
 			c, path := &containers[i], path.Index(i)
 			if ours[c.Name] {
@@ -50,18 +54,23 @@ func Injection(pod *manifest.Pod, needs func(name string) Needs, root *field.Pat
 			if n.Twin != "" {
 				errs = append(errs, twin(c, path)...)
 			}
+			// An init container is over when it has done its work: what is called init there is no init system.
+			if n.Wrapped && (!init || c.IsSidecar()) {
+				errs = append(errs, ProcessOne(c.Name, n.Command, path.Child("command").Index(0))...)
+			}
 		}
 	}
-	list(pod.Spec.Containers, spec.Child("containers"))
-	list(pod.Spec.InitContainers, spec.Child("initContainers"))
+	list(pod.Spec.Containers, false, spec.Child("containers"))
+	list(pod.Spec.InitContainers, true, spec.Child("initContainers"))
 	return errs
 }
 
 // wrapping validates one container whose command a shim starts.
 func wrapping(c *manifest.Container, n Needs, path *field.Path) (errs field.ErrorList) {
-	if len(c.Command) == 0 {
+	if n.NoCommand != "" {
 		detail := fmt.Sprintf("container %q (image %s) gets a shim in front of its command to apply its restart rules, "+
-			`and the command in its image isn't known: write the image's entry point here, for example command: ["python", "train.py"]`, c.Name, c.Image)
+			"and the command in its image isn't known: %s; write the image's entry point here, for example command: [\"python\", \"train.py\"], or in the annotation %s%s: '[\"python\", \"train.py\"]'",
+			c.Name, c.Image, n.NoCommand, api.EntryPointPrefix, c.Name)
 		if n.WholePod {
 			detail += fmt.Sprintf("; or leave the container out of restarts of the whole Pod, with the annotation %s: %s", api.ExcludeContainersAnnotation, c.Name)
 		}

@@ -174,11 +174,18 @@ spec:
   - {name: c, volumeMounts: [{name: data, mountPath: /restartrules}]}
   initContainers: [{name: restartrules-watcher}]
 `)
-	errs := Injection(p, func(name string) Needs { return Needs{Wrapped: name != "c" && name != "restartrules-watcher"} }, nil)
+	errs := Injection(p, func(name string) Needs {
+		n := Needs{Wrapped: name != "c" && name != "restartrules-watcher"}
+		if name == "a" {
+			n.NoCommand = "registry example.com answered 404 Not Found"
+		}
+		return n
+	}, nil)
 	require.Equal(t, []string{
 		`spec.volumes[1].name: Forbidden: Restart Rules adds a volume named "restartrules" to this Pod: give yours another name`,
 		`spec.containers[0].command: Required value: container "a" (image example.com/a:1) gets a shim in front of its command to apply its restart rules, ` +
-			`and the command in its image isn't known: write the image's entry point here, for example command: ["python", "train.py"]`,
+			"and the command in its image isn't known: registry example.com answered 404 Not Found; write the image's entry point here, for example command: [\"python\", \"train.py\"], " +
+			`or in the annotation entrypoint.restartrules.dev/a: '["python", "train.py"]'`,
 		`spec.containers[1].volumeMounts[1].mountPath: Invalid value: "/restartrules/x": Restart Rules mounts /restartrules into container "b": mount volume "data" elsewhere`,
 		`spec.containers[2].command[0]: Invalid value: "/restartrules/shim": container "d" begins with the shim, which Restart Rules adds itself: write the container's own command`,
 		`spec.initContainers[0].name: Forbidden: Restart Rules adds a container named "restartrules-watcher" to this Pod: give yours another name`,
@@ -199,7 +206,11 @@ spec:
 		if name == "setup-replay" {
 			return Needs{}
 		}
-		return Needs{Twin: name + "-replay", WholePod: true}
+		n := Needs{Twin: name + "-replay", WholePod: true}
+		if name == "setup" {
+			n.NoCommand = "no"
+		}
+		return n
 	}, nil)
 	require.Len(t, errs, 3)
 	require.Equal(t, `spec.containers[0].name: Forbidden: Restart Rules adds a container named "setup-replay" to this Pod: give yours another name`, errs[0].Error())
