@@ -1,8 +1,8 @@
 //go:build linux
 
 // Command watcher is the sidecar of an injected Pod. serve is what its container runs, install and
-// terminating are its postStart and preStop hooks; journal prints what the Pod went through, for kubectl
-// exec. See docs/architecture.md.
+// terminating are its postStart and preStop hooks, and ready its readinessProbe beside the proxy of a
+// service mesh; journal prints what the Pod went through, for kubectl exec. See docs/architecture.md.
 package main
 
 import (
@@ -13,10 +13,12 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"strconv"
 	"syscall"
 
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/plan"
+	"restartrules.dev/pkg/probe/ready"
 	"restartrules.dev/pkg/watcher"
 )
 
@@ -35,7 +37,7 @@ func main() {
 
 func run(args []string, log *slog.Logger) error {
 	if len(args) != 1 {
-		return fmt.Errorf("usage: watcher install|serve|terminating|journal")
+		return fmt.Errorf("usage: watcher install|serve|terminating|ready|journal")
 	}
 	if args[0] == "journal" {
 		return printJournal(os.Stdout)
@@ -56,6 +58,8 @@ func run(args []string, log *slog.Logger) error {
 			log.Warn("the watcher could not be told that the Pod is being deleted", "error", err)
 		}
 		return nil
+	case "ready":
+		return ready.Ask("127.0.0.1:" + strconv.Itoa(int(p.ReadinessPort)))
 	case "serve":
 		// A restart leaves some KB of garbage. By default 4 MB of it may gather, in every Pod.
 		debug.SetGCPercent(10)
@@ -65,5 +69,5 @@ func run(args []string, log *slog.Logger) error {
 		defer stop()
 		return watcher.Serve(ctx, volume, p, log)
 	}
-	return fmt.Errorf("unknown command %q: expected install, serve, terminating or journal", args[0])
+	return fmt.Errorf("unknown command %q: expected install, serve, terminating, ready or journal", args[0])
 }
