@@ -54,6 +54,17 @@ type container struct {
 }
 
 func newRealPod(t testing.TB, backoff string, containers ...container) *realPod {
+	p := newIdlePod(t, backoff, containers...)
+	for _, c := range containers {
+		if c.Wrapped {
+			p.start(c)
+		}
+	}
+	return p
+}
+
+// newIdlePod is one whose shims have not been started.
+func newIdlePod(t testing.TB, backoff string, containers ...container) *realPod {
 	p := &realPod{t: t, log: new(lockedBuffer), shims: map[string]*exec.Cmd{}, plan: &plan.Plan{Version: plan.Version,
 		RestartPolicy: plan.RestartPolicy{Own: "Never", Compiled: "Never"}, RestartAll: &plan.RestartAll{Backoff: backoff, TerminationGracePeriodSeconds: 30}}}
 	p.volume.Root = t.TempDir()
@@ -64,11 +75,6 @@ func newRealPod(t testing.TB, backoff string, containers ...container) *realPod 
 		}
 	}
 	require.NoError(t, p.volume.Install(shimBinary))
-	for _, c := range containers {
-		if c.Wrapped {
-			p.start(c)
-		}
-	}
 	return p
 }
 
@@ -84,14 +90,19 @@ func (p *realPod) serve() (stop func()) {
 }
 
 func (p *realPod) start(c container) {
+	dir := p.volume.directory(c.Name)
+	require.NoError(p.t, os.RemoveAll(filepath.Join(dir, "attempt")))
+	require.NoError(p.t, os.Symlink(filepath.Join(p.volume.Root, "attempts", c.Name), filepath.Join(dir, "attempt")))
+	p.startIn(c, dir)
+}
+
+// startIn starts the container's shim, to which dir is its directory of the volume.
+func (p *realPod) startIn(c container, dir string) {
 	mode := "--pod=member"
 	if c.TwinOf != "" {
 		mode = "--pod=twin"
 	}
-	dir := p.volume.directory(c.Name)
-	require.NoError(p.t, os.RemoveAll(filepath.Join(dir, "attempt")))
-	require.NoError(p.t, os.Symlink(filepath.Join(p.volume.Root, "attempts", c.Name), filepath.Join(dir, "attempt")))
-	shim := exec.Command(filepath.Join(dir, "shim"), append([]string{"run", mode, "--container=" + c.Name, "--on-exit=" + c.OnExit,
+	shim := exec.Command(filepath.Join(p.volume.directory(c.Name), "shim"), append([]string{"run", mode, "--container=" + c.Name, "--on-exit=" + c.OnExit,
 		"--dir=" + dir, "--backoff=none", "--seam=off", "--"}, c.command...)...)
 	shim.Stderr = os.Stderr
 	shim.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

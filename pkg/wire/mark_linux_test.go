@@ -36,3 +36,19 @@ func TestNonsenseIsNoMark(t *testing.T) {
 		require.Equal(t, Mark{}, ReadMark(dir), text)
 	}
 }
+
+func FuzzParseMark(f *testing.F) {
+	for _, text := range []string{"", "self 1", "pod 18446744073709551616", "peer -1", "pod", "pod  1", "nobody 1"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := ParseMark(b)
+		if m == (Mark{}) {
+			return
+		}
+		require.Contains(t, []MarkKind{Self, Pod, Peer}, m.Kind)
+		dir := t.TempDir()
+		require.NoError(t, WriteMark(dir, m))
+		require.Equal(t, m, ReadMark(dir))
+	})
+}
