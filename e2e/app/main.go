@@ -39,6 +39,7 @@ func main() {
 	listen := flag.String("listen", "", "address to serve HTTP on; GET /quit exits with -quit, GET /records/NAME succeeds if that file is beside the record")
 	peer := flag.String("peer", "", "address to connect to; when the connection is lost exits with -quit at once")
 	quit := flag.Int("quit", 42, "exit code on SIGUSR1, GET /quit and when the peer is gone")
+	agent := flag.Int("agent", 0, "serve the other containers' probes on this port, as Istio's proxy does")
 	obey := flag.Bool("obey", false, "exit with the code in the file that record.ExitFile names, as soon as it is there")
 	alone := flag.String("alone", "", "names of records, comma-separated: no other start that keeps one of them may run; one that does is recorded as \"overlap\"")
 	flag.Parse()
@@ -76,6 +77,9 @@ func main() {
 		http.HandleFunc("/quit", func(w http.ResponseWriter, r *http.Request) { quitting <- struct{}{} })
 		http.Handle("/records/", http.StripPrefix("/records/", http.FileServer(http.Dir(filepath.Dir(*path)))))
 		go func() { fmt.Fprintln(os.Stderr, http.ListenAndServe(*listen, nil)) }()
+	}
+	if *agent != 0 {
+		go func() { fmt.Fprintln(os.Stderr, asAgent(*agent)) }()
 	}
 	if *peer != "" {
 		go func() {

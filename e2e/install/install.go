@@ -34,6 +34,8 @@ type Cluster struct {
 const (
 	// ClusterEnv is "existing" for the cluster that KUBECONFIG points at; else one is made from source.
 	ClusterEnv = "CLUSTER"
+	// NameEnv is the name of the one made from source; without it the default.
+	NameEnv = "CLUSTER_NAME"
 	// LoadImageEnv is the command that loads an image archive into an existing cluster, for example
 	// "kind load image-archive". Without it the images must be there already.
 	LoadImageEnv = "LOAD_IMAGE"
@@ -44,7 +46,7 @@ const (
 func Open(ctx context.Context, root string, out io.Writer) (*Cluster, error) {
 	switch choice := os.Getenv(ClusterEnv); choice {
 	case "", "local":
-		local, err := node.Up(ctx, node.Options{Out: out})
+		local, err := node.Up(ctx, node.Options{Name: os.Getenv(NameEnv), Out: out})
 		if err != nil {
 			return nil, err
 		}
@@ -114,8 +116,13 @@ func (c *Cluster) Install(ctx context.Context) error {
 	if err := c.run(ctx, "go", "run", "./certs"); err != nil {
 		return err
 	}
+	return c.Apply(ctx, "manifests/overlays/self-signed")
+}
+
+// Apply applies a directory with a kustomization in place of what is installed, and waits until the webhook answers.
+func (c *Cluster) Apply(ctx context.Context, dir string) error {
 	fresh := c.kubectl(ctx, "get", "deployment/restartrules-webhook", "--namespace=restartrules-system") != nil
-	if err := c.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", "manifests/overlays/self-signed"); err != nil {
+	if err := c.kubectl(ctx, "apply", "--server-side", "--force-conflicts", "-k", dir); err != nil {
 		return err
 	}
 	if !fresh {

@@ -151,7 +151,8 @@ func TestWhatKubectlSaysOfInvalidRules(t *testing.T) {
 			`spec.containers[0].restartPolicyRules[0].exitCodes.values: Too many: 256: must have at most 255 items`}},
 		"no command": {"args: [train.py]\nrestartPolicy: Never\nrestartPolicyRules:" + rule, "", []string{
 			`spec.containers[0].command: Required value: container "app" (image ` + appImage + `)`,
-			`write the image's entry point here, for example command: ["python", "train.py"]`}},
+			`and the command in its image isn't known: registry localhost can't be asked: `,
+			`; write the image's entry point here, for example command: ["python", "train.py"], or in the annotation entrypoint.restartrules.dev/app: '["python", "train.py"]'`}},
 		"annotation: no YAML":              {command, "containers:\n  app: {restartPolicy: [", []string{at + ": Invalid value: line ", "neither YAML nor JSON"}},
 		"annotation: misspelt":             {command, "containers:\n  app:\n    restartPolice: Never", []string{at + `.containers[app]: Invalid value: line 3: unknown key "restartPolice", did you mean "restartPolicy"?`}},
 		"annotation: no container":         {command, "containers:\n  ap:\n    restartPolicy: Never", []string{at + `.containers[ap]: Not found: "ap": the Pod has no container of this name; it has: "app" (line 2)`}},

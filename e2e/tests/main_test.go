@@ -117,6 +117,6 @@ func inBothNamespaces(t *testing.T, test func(t *testing.T, shared bool)) {
 func onlyLocal(t *testing.T) {
 	t.Helper()
 	if cluster.Local == nil {
-		t.Skip("needs the cluster from source: it kills processes on the node")
+		t.Skip("needs the cluster from source: it reaches into the node")
 	}
 }
