@@ -33,9 +33,17 @@ const (
 	lifetime = 365 * 24 * time.Hour
 	// renewBefore is how long a certificate must still be valid to be kept.
 	renewBefore = 30 * 24 * time.Hour
-	// clockSkew that clients may have.
-	clockSkew = 5 * time.Minute
+	// ClockSkew that clients may have: a new certificate is valid from so long ago.
+	ClockSkew = 5 * time.Minute
 )
+
+// Issued is a serving certificate, in PEM.
+type Issued struct {
+	// CA is the certificate that clients must trust. It signed Cert and nothing else.
+	CA []byte
+	// Cert and Key are the serving certificate and its key, ECDSA P-256, PKCS #8.
+	Cert, Key []byte
+}
 
 // Ensure makes sure that dir, which is created if need be, holds a CA certificate and an ECDSA P-256
 // serving certificate with its key for all dnsNames. What is there is kept if it serves all dnsNames
@@ -51,11 +59,11 @@ func Ensure(dir string, dnsNames []string, now time.Time) (renewed bool, err err
 	if usable(dir, trusted, dnsNames, now.Add(renewBefore)) {
 		return false, nil
 	}
-	ca, cert, key, err := issue(dnsNames, now)
+	issued, err := Issue(dnsNames, now, lifetime)
 	if err != nil {
 		return false, err
 	}
-	bundle := encode("CERTIFICATE", ca)
+	bundle := issued.CA
 	// One predecessor is enough: the one whose certificate may still be served.
 	if len(trusted) > 0 && now.Before(trusted[0].NotAfter) {
 		bundle = append(bundle, encode("CERTIFICATE", trusted[0].Raw)...)
@@ -68,7 +76,7 @@ func Ensure(dir string, dnsNames []string, now time.Time) (renewed bool, err err
 		name string
 		data []byte
 		mode fs.FileMode
-	}{{CAFile, bundle, 0o644}, {CertFile, encode("CERTIFICATE", cert), 0o644}, {KeyFile, encode("PRIVATE KEY", key), 0o600}} {
+	}{{CAFile, bundle, 0o644}, {CertFile, issued.Cert, 0o644}, {KeyFile, issued.Key, 0o600}} {
 		if err := write(filepath.Join(dir, file.name), file.data, file.mode); err != nil {
 			return false, err
 		}
@@ -94,48 +102,49 @@ func usable(dir string, trusted []*x509.Certificate, dnsNames []string, at time.
 	return true
 }
 
-// issue returns a CA certificate, a serving certificate signed by it and that one's key, in DER.
-func issue(dnsNames []string, now time.Time) (ca, cert, key []byte, err error) {
+// Issue makes a CA certificate and a serving certificate for all dnsNames that it signs, both valid for lifetime from
+// now on.
+func Issue(dnsNames []string, now time.Time, lifetime time.Duration) (Issued, error) {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("generate the CA's key: %w", err)
+		return Issued{}, fmt.Errorf("generate the CA's key: %w", err)
 	}
 	caTemplate := &x509.Certificate{
 		// The time tells a CA from its predecessor, which a client may trust at the same time.
 		Subject:               pkix.Name{CommonName: "restartrules webhook CA " + now.UTC().Format(time.RFC3339)},
-		NotBefore:             now.Add(-clockSkew),
+		NotBefore:             now.Add(-ClockSkew),
 		NotAfter:              now.Add(lifetime),
 		KeyUsage:              x509.KeyUsageCertSign,
 		BasicConstraintsValid: true,
 		IsCA:                  true,
 		MaxPathLenZero:        true,
 	}
-	ca, err = x509.CreateCertificate(rand.Reader, caTemplate, caTemplate, caKey.Public(), caKey)
+	ca, err := x509.CreateCertificate(rand.Reader, caTemplate, caTemplate, caKey.Public(), caKey)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("sign the CA's certificate: %w", err)
+		return Issued{}, fmt.Errorf("sign the CA's certificate: %w", err)
 	}
 
 	certKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("generate the serving key: %w", err)
+		return Issued{}, fmt.Errorf("generate the serving key: %w", err)
 	}
 	template := &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "restartrules webhook"},
 		DNSNames:    dnsNames,
-		NotBefore:   now.Add(-clockSkew),
+		NotBefore:   now.Add(-ClockSkew),
 		NotAfter:    now.Add(lifetime),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	cert, err = x509.CreateCertificate(rand.Reader, template, caTemplate, certKey.Public(), caKey)
+	cert, err := x509.CreateCertificate(rand.Reader, template, caTemplate, certKey.Public(), caKey)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("sign the serving certificate: %w", err)
+		return Issued{}, fmt.Errorf("sign the serving certificate: %w", err)
 	}
-	key, err = x509.MarshalPKCS8PrivateKey(certKey)
+	key, err := x509.MarshalPKCS8PrivateKey(certKey)
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("encode the serving key: %w", err)
+		return Issued{}, fmt.Errorf("encode the serving key: %w", err)
 	}
-	return ca, cert, key, nil
+	return Issued{CA: encode("CERTIFICATE", ca), Cert: encode("CERTIFICATE", cert), Key: encode("PRIVATE KEY", key)}, nil
 }
 
 // readCertificates returns the certificates in a PEM file; none if there is no such file.
