@@ -34,11 +34,11 @@ func waitFor(r *http.Request) time.Duration {
 
 // withEntryPoints has decide decide, and again with what it wants to know of images.
 func (h *Webhook) withEntryPoints(ctx context.Context, req *request, decide func(inject.Options) (inject.Result, error)) (inject.Result, error) {
-	result, err := decide(h.options)
+	options := h.injectOptions()
+	result, err := decide(options)
 	if err != nil || len(result.Lookups) == 0 {
 		return result, err
 	}
-	options := h.options
 	options.EntryPoints = h.lookUp(ctx, req.Namespace, result.PullSecrets, result.Lookups)
 	return decide(options)
 }

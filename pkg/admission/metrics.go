@@ -27,6 +27,8 @@ const (
 	outcomeLifted outcome = "lifted"
 	// outcomeDenied: refused with field errors.
 	outcomeDenied outcome = "denied"
+	// outcomeObserved: allowed as it is, although there is something to change or to refuse: we only observe.
+	outcomeObserved outcome = "observed"
 	// outcomeError: we could not tell; the API server applies the failurePolicy.
 	outcomeError outcome = "error"
 )

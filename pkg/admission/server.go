@@ -7,21 +7,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
-	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
-)
-
-// Names of the files in ServerOptions.CertDir, those of a Secret of type kubernetes.io/tls.
-const (
-	CertFile = "tls.crt"
-	KeyFile  = "tls.key"
 )
 
 // ServerOptions says where Serve listens.
@@ -32,6 +25,12 @@ type ServerOptions struct {
 	Port int
 	// CertDir holds the certificate and its key. They are read again when they change.
 	CertDir string
+	// GetCertificate gives the certificate instead, if it is not nil. While it fails /readyz does.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Ready fails as long as requests can't be answered; nil: never. /readyz fails then.
+	Ready func() error
+	// Registerer gets a metric that says when the certificate ends; nil: none.
+	Registerer prometheus.Registerer
 	// MetricsBindAddress is where /metrics is served, as plain HTTP; "0" turns it off.
 	MetricsBindAddress string
 	// HealthProbeBindAddress is where /healthz and /readyz are served, as plain HTTP.
@@ -46,9 +45,9 @@ type ServerOptions struct {
 //
 // /readyz succeeds while a TLS handshake with the server does.
 func Serve(ctx context.Context, handlers map[string]http.Handler, opts ServerOptions) error {
-	certs, err := certwatcher.New(filepath.Join(opts.CertDir, CertFile), filepath.Join(opts.CertDir, KeyFile))
+	certs, err := newCertificate(opts)
 	if err != nil {
-		return fmt.Errorf("load the serving certificate: %w; see certs/README.md for how to make one", err)
+		return err
 	}
 	metrics, err := metricsserver.NewServer(metricsserver.Options{BindAddress: opts.MetricsBindAddress}, nil, nil)
 	if err != nil {
@@ -63,7 +62,7 @@ func Serve(ctx context.Context, handlers map[string]http.Handler, opts ServerOpt
 			config.MinVersion = tls.VersionTLS13
 			// The API server calls webhooks over HTTP/1.1 only.
 			config.NextProtos = []string{"http/1.1"}
-			config.GetCertificate = certs.GetCertificate
+			config.GetCertificate = certs.get
 		}},
 	})
 	for path, handler := range handlers {
@@ -72,6 +71,11 @@ func Serve(ctx context.Context, handlers map[string]http.Handler, opts ServerOpt
 	ready := func(r *http.Request) error {
 		if draining.Load() {
 			return errors.New("shutting down")
+		}
+		if opts.Ready != nil {
+			if err := opts.Ready(); err != nil {
+				return err
+			}
 		}
 		return server.StartedChecker()(r)
 	}
@@ -106,7 +110,7 @@ func Serve(ctx context.Context, handlers map[string]http.Handler, opts ServerOpt
 		}
 		return nil
 	})
-	group.Go(func() error { return certs.Start(failed) })
+	group.Go(func() error { return certs.watch(failed) })
 	group.Go(func() error { return serveHealth(failed, opts.HealthProbeBindAddress, ready) })
 	if metrics != nil {
 		group.Go(func() error { return metrics.Start(failed) })

@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/utils/ptr"
 
+	"restartrules.dev/pkg/compile"
 	"restartrules.dev/pkg/inject"
 	"restartrules.dev/pkg/workload"
 )
@@ -48,6 +49,23 @@ type Webhook struct {
 	log     logr.Logger
 	metrics *metrics
 	lookUp  LookUp // nil: images are not looked up
+	// native says what the cluster does itself; nil: what the options say.
+	native func() compile.Features
+	// observe: nothing is changed or refused.
+	observe bool
+}
+
+// UseNative has native asked, for each request, what the cluster does itself. It must be called before the
+// first request.
+func (h *Webhook) UseNative(native func() compile.Features) { h.native = native }
+
+// injectOptions are the options as they are now.
+func (h *Webhook) injectOptions() inject.Options {
+	o := h.options
+	if h.native != nil {
+		o.Native = h.native()
+	}
+	return o
 }
 
 // New returns a Webhook that injects with options, knows workloads of these kinds (of two of the same
@@ -157,7 +175,7 @@ func (h *Webhook) handler(check func(*request) error, decide func(context.Contex
 }
 
 func (h *Webhook) mutatePod(ctx context.Context, req *request) decision {
-	return mutate(req, func(patch []byte) outcome { return outcomeOf(req.Object, patch) },
+	return h.mutate(req, func(patch []byte) outcome { return outcomeOf(req.Object, patch) },
 		func() (inject.Result, error) {
 			return h.withEntryPoints(ctx, req, func(o inject.Options) (inject.Result, error) { return inject.Create(req.Object, o) })
 		},
@@ -175,13 +193,14 @@ func (h *Webhook) mutateLabelledWorkload(_ context.Context, req *request) decisi
 }
 
 func (h *Webhook) mutateTemplates(req *request, k workload.Kind) decision {
-	return mutate(req, func([]byte) outcome { return outcomeLifted },
-		func() (inject.Result, error) { return workload.Create(req.Object, k, h.options) },
-		func() (inject.Result, error) { return workload.Update(req.Object, req.OldObject, k, h.options) })
+	options := h.injectOptions()
+	return h.mutate(req, func([]byte) outcome { return outcomeLifted },
+		func() (inject.Result, error) { return workload.Create(req.Object, k, options) },
+		func() (inject.Result, error) { return workload.Update(req.Object, req.OldObject, k, options) })
 }
 
 // mutate answers with what create or update, whichever was requested, make of the object.
-func mutate(req *request, outcomeOf func(patch []byte) outcome, create, update func() (inject.Result, error)) decision {
+func (h *Webhook) mutate(req *request, outcomeOf func(patch []byte) outcome, create, update func() (inject.Result, error)) decision {
 	var result inject.Result
 	var err error
 	switch {
@@ -194,6 +213,8 @@ func mutate(req *request, outcomeOf func(patch []byte) outcome, create, update f
 	switch {
 	case err != nil:
 		return failed(err)
+	case h.observe && !ours(req.OldObject):
+		return observed(result, outcomeOf)
 	case len(result.Errors) > 0:
 		return denied(req, result.Errors, result.Warnings)
 	case len(result.Patch) == 0:
@@ -218,7 +239,7 @@ func (h *Webhook) validate(_ context.Context, req *request) decision {
 	var errs field.ErrorList
 	var err error
 	switch {
-	case req.SubResource != "":
+	case req.SubResource != "", h.observe && !ours(req.Object) && !ours(req.OldObject):
 	case req.Operation == admissionv1.Create:
 		errs, err = inject.Check(req.Object)
 	case req.Operation == admissionv1.Update:
