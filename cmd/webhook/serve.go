@@ -12,12 +12,14 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/klog/v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	ctrlmetrics "sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"restartrules.dev/pkg/admission"
 	"restartrules.dev/pkg/compile"
 	"restartrules.dev/pkg/inject"
+	"restartrules.dev/pkg/report"
 	"restartrules.dev/pkg/workload"
 )
 
@@ -28,8 +30,11 @@ type serveOptions struct {
 	watcherImagePullPolicy string
 	shareProcessNamespace  bool
 	readinessPort          int32
-	nativeFeatures         []string
+	mode                   modeOptions
 	podTemplates           []string
+	lookups                lookupOptions
+	certificates           certificateOptions
+	reports                reportOptions
 	logLevel               string
 	logFormat              string
 }
@@ -40,7 +45,8 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve",
 		Short: "Serve the webhooks for Pods and workloads over HTTPS",
 		Long: "Serve the webhooks for Pods and for the kinds that carry Pod templates over HTTPS, until SIGTERM or SIGINT.\n\n" +
-			"It needs a certificate and a Service in front, no access to the API server and no RBAC.",
+			"It needs a certificate and a Service in front. Access to the API server and RBAC it needs for --mode=auto, --pull-secrets," +
+			" --reports and --certificates=self-managed only.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.ErrOrStderr())
@@ -67,13 +73,14 @@ func (o *serveOptions) addFlags(flags *pflag.FlagSet) {
 		"Let the containers of injected Pods share one process namespace, where the Pod does not say.")
 	flags.Int32Var(&o.readinessPort, "readiness-port", inject.DefaultReadinessPort,
 		"Port in each injected Pod where its watcher says whether the Pod is ready; 0 turns that off, as does hostNetwork in a Pod.")
-	flags.StringSliceVar(&o.nativeFeatures, "native-features", nil,
-		"Feature gates that API server and kubelets have on, comma-separated: "+compile.RestartFeature+", "+compile.RestartAllFeature+
-			". What they do is left to them; native fields of Pod templates stay where they are.")
+	o.mode.addFlags(flags, compile.RestartFeature+", "+compile.RestartAllFeature)
 	flags.StringArrayVar(&o.podTemplates, "pod-templates", nil,
 		"A further kind that carries Pod templates, as group/version/resource=path[,path], for example "+
 			"batch.example.com/v1/trainings=spec.workers[*].template; [*] is each item of a list, * each value of a map. "+
 			"May be repeated. The webhook configuration must ask about it.")
+	o.lookups.addFlags(flags)
+	o.certificates.addFlags(flags)
+	o.reports.addFlags(flags)
 	flags.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error.")
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text.")
 }
@@ -88,13 +95,14 @@ func (o *serveOptions) run(ctx context.Context, stderr io.Writer) error {
 	}
 	log := logr.FromSlogHandler(handler)
 	ctrllog.SetLogger(log)
+	klog.SetLogger(log.WithName("client-go"))
 	slog.SetDefault(slog.New(handler)) // net/http's own complaints go through package log to here
 
 	kinds, err := o.kinds()
 	if err != nil {
 		return err
 	}
-	native, err := compile.ParseFeatures(o.nativeFeatures)
+	native, err := compile.ParseFeatures(o.mode.nativeFeatures)
 	if err != nil {
 		return fmt.Errorf("--native-features: %w", err)
 	}
@@ -104,11 +112,45 @@ func (o *serveOptions) run(ctx context.Context, stderr io.Writer) error {
 		ShareProcessNamespace: o.shareProcessNamespace,
 		ReadinessPort:         o.readinessPort,
 		Native:                native,
+		PinDigests:            o.lookups.pinDigests,
+		ReportURL:             o.reports.injected(),
 	}, kinds, log.WithName("admission"), ctrlmetrics.Registry)
 	if err != nil {
 		return err
 	}
-	return admission.Serve(ctx, hook.Handlers(), o.server)
+	// Lookups end after the last request, which may still want one.
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	resolver, err := o.lookups.resolver(background, ctrlmetrics.Registry)
+	if err != nil {
+		cancel()
+		return err
+	}
+	if resolver != nil {
+		hook.UseLookUp(lookUp(resolver))
+		defer resolver.Wait()
+	}
+	defer cancel()
+	stopMode, err := o.mode.start(hook, &o.server, o.certificates.keep.Namespace, log.WithName("native"), ctrlmetrics.Registry)
+	if err != nil {
+		return err
+	}
+	defer stopMode()
+	handlers := hook.Handlers()
+	reports, stopReports, err := o.reports.serve(o.server.CertDir, log.WithName("reports"), ctrlmetrics.Registry)
+	if err != nil {
+		return err
+	}
+	defer stopReports()
+	if reports != nil {
+		handlers[report.Path] = reports
+	}
+	stopCertificates, err := o.certificates.start(ctx, &o.server, log.WithName("certificates"))
+	if err != nil {
+		return err
+	}
+	defer stopCertificates()
+	o.server.Registerer = ctrlmetrics.Registry
+	return admission.Serve(ctx, handlers, o.server)
 }
 
 func (o *serveOptions) validate() error {
@@ -129,7 +171,13 @@ func (o *serveOptions) validate() error {
 	if o.server.ShutdownDelay < 0 {
 		return fmt.Errorf("--shutdown-delay is %v, must not be negative", o.server.ShutdownDelay)
 	}
-	return nil
+	if err := o.mode.validate(); err != nil {
+		return err
+	}
+	if err := o.certificates.validate(); err != nil {
+		return err
+	}
+	return o.reports.validate()
 }
 
 // kinds are the built-in workload kinds and those of --pod-templates.

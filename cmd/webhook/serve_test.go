@@ -23,6 +23,8 @@ func TestServeRefusesFlags(t *testing.T) {
 		{"log format", []string{image, "--log-format=xml"}, `--log-format is "xml"`},
 		{"unknown feature", []string{image, "--native-features=ContainerRestartRules,Rules"}, `--native-features: "Rules" is unknown`},
 		{"feature without another", []string{image, "--native-features=RestartAllContainersOnContainerExits"}, "without ContainerRestartRules"},
+		{"mode", []string{image, "--mode=native"}, `--mode is "native", must be emulate, auto or observe`},
+		{"found out and said", []string{image, "--mode=auto", "--native-features=ContainerRestartRules"}, "leave one of them out"},
 		{"workload kind", []string{image, "--pod-templates=trainings=spec.template"}, "group/version/resource=path"},
 		{"arguments", []string{image, "now"}, "unknown command"},
 		{"no certificate", []string{image, "--cert-dir=" + t.TempDir()}, "load the serving certificate"},
@@ -44,6 +46,7 @@ func TestServeDefaults(t *testing.T) {
 		"health-probe-bind-address": ":8081",
 		"share-process-namespace":   "true",
 		"shutdown-delay":            "5s",
+		"mode":                      "emulate",
 		"native-features":           "[]",
 		"pod-templates":             "[]",
 	} {

@@ -93,6 +93,7 @@ func (d *pod) left() string {
 			return false
 		}
 		left += " of container " + d.volume.Containers[i]
+		d.reports.outlived(d.volume.Containers[i], pid, name)
 		_ = syscall.Kill(pid, syscall.SIGKILL) // if it is allowed; its shim has tried
 		return false
 	})

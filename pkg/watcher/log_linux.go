@@ -11,6 +11,7 @@ func (d *pod) report(s *shim, m wire.Message) {
 	switch m.Verb {
 	case wire.Exited:
 		s.exit = m
+		d.reports.exited(s, m)
 		switch m.Action {
 		case wire.ActionRestart:
 			log.Info("exited", "attempt", m.Attempt, "exitCode", m.Code, "action", "Restart", "rule", m.Rule, "waitMicros", m.Wait)
@@ -22,6 +23,7 @@ func (d *pod) report(s *shim, m wire.Message) {
 			log.Info("ended", "attempt", m.Attempt, "exitCode", m.Code)
 		}
 	case wire.Started:
+		d.reports.started(s, m)
 		if s.exit.Action == wire.ActionRestart && s.exit.Attempt+1 == m.Attempt {
 			log.Info("restarted in place", "attempt", m.Attempt, "pid", m.PID, "micros", m.Micros,
 				"lastExitCode", s.exit.Code, "rule", s.exit.Rule)
@@ -61,5 +63,5 @@ func (d *pod) tell(effect machine.Effect) {
 	default:
 		return
 	}
-	d.later = append(d.later, say)
+	d.later = append(d.later, func() { say(); d.reports.tell(effect, &record, source) })
 }

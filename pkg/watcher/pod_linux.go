@@ -52,8 +52,9 @@ type pod struct {
 	// laterBy is when they are written at the latest; 0: they need not wait.
 	laterBy int64
 
-	probes probes
-	ready  *ready.Responder // nil: there is no port for it
+	probes  probes
+	ready   *ready.Responder // nil: there is no port for it
+	reports *reports         // nil: there is nobody to tell
 	// tasks are the goroutines that run begins, whose context it ends.
 	tasks sync.WaitGroup
 	begin func(machine.RunScript)
@@ -95,6 +96,7 @@ func newPod(v Volume, p *plan.Plan, log *slog.Logger) (*pod, error) {
 		d.memberOf = append(d.memberOf, -1)
 		index[name] = i
 	}
+	d.reports = newReports(v, p, log, d.told)
 	if network {
 		d.probes.prober = client.New(log, proberPath)
 	}
@@ -175,6 +177,9 @@ func (d *pod) run(ctx context.Context) {
 	if d.probes.prober != nil {
 		d.tasks.Go(func() { d.probes.prober.Run(ctx) })
 	}
+	if d.reports != nil {
+		d.tasks.Go(func() { d.reports.out.Run(ctx) })
+	}
 	if d.volume.deleting() {
 		d.step(machine.Deleting{})
 	}
@@ -186,6 +191,7 @@ func (d *pod) run(ctx context.Context) {
 		d.setAlarm(ctx)
 		select {
 		case <-ctx.Done():
+			d.finish()
 			return
 		case h := <-d.happenings:
 			d.deal(ctx, h)
@@ -208,13 +214,19 @@ func (d *pod) idle() {
 		}
 	}
 	d.laterBy = 0
+	d.finish()
+	if d.ready != nil {
+		d.ready.Set(d.unready())
+	}
+}
+
+// finish logs and reports what was left for later.
+func (d *pod) finish() {
 	for _, f := range d.later {
 		f()
 	}
 	d.later = d.later[:0]
-	if d.ready != nil {
-		d.ready.Set(d.unready())
-	}
+	d.publish()
 }
 
 // logsWait is how long logs wait for a restart of the Pod to be over.
@@ -289,6 +301,9 @@ func (d *pod) reported(ctx context.Context, container int, m wire.Message) {
 	s := &d.shims[container]
 	first := !s.reported
 	s.state, s.reported = m, true
+	if m.Is == wire.IsStuck {
+		d.reports.outlived(s.plan.Name, m.PID, m.Name)
+	}
 	if member := d.memberOf[container]; member >= 0 {
 		d.step(machine.Report{Member: member, Connected: first, Is: conditions[m.Is], Gen: m.Gen, Code: m.Code, Rule: m.Rule,
 			EndPod: m.Action == wire.ActionPod, Process: m.Name})
@@ -308,6 +323,7 @@ func (d *pod) lost(c *connection) {
 	}
 	s := &d.shims[c.container]
 	s.connection, s.pid = nil, 0
+	d.later = append(d.later, func() { d.reports.lost(s.plan.Name) })
 	if member := d.memberOf[c.container]; member >= 0 && s.reported {
 		d.step(machine.Lost{Member: member})
 	}

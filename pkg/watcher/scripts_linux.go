@@ -30,6 +30,7 @@ func (d *pod) runScript(ctx context.Context, e machine.RunScript) {
 				d.log.Error("the script can't be run", "container", name, "script", script, "error", err)
 			}
 			d.log.Info("the script has ended", "container", name, "exitCode", code)
+			d.reports.replayed(name)
 			d.step(machine.ScriptEnded{Member: e.Member, Gen: e.Gen, Code: code})
 		}
 	})
