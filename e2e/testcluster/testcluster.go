@@ -111,7 +111,7 @@ func (c *Cluster) NewNamespace(t *testing.T, labels map[string]string) (namespac
 func Eventually(ctx context.Context, condition func() (bool, error)) error {
 	err := wait.PollUntilContextTimeout(ctx, lookAgain, Patience, true, func(context.Context) (bool, error) { return condition() })
 	if wait.Interrupted(err) {
-		return fmt.Errorf("not within %s", Patience)
+		return fmt.Errorf("not within %s: %w", Patience, err)
 	}
 	return err
 }
