@@ -31,6 +31,7 @@ var parts = []part{
 	{name: "unit tests under the race detector", commands: [][]string{{"make", "test-race"}}, lacks: lacksCompiler},
 	{name: "differential tests", commands: [][]string{{"make", "test-differential"}}},
 	{name: "integration tests", commands: [][]string{{"go", "run", "./e2e/cluster", "build"}, {"make", "test-integration"}}, lacks: lacksLinux},
+	{name: "registries that fail", commands: [][]string{{"make", "test-lookup"}}, lacks: lacksLinux},
 	// A number of runs: with a duration, go test fails on a busy machine when the time is up in the
 	// middle of a run ("context deadline exceeded").
 	{name: "fuzzing, 5,000 runs each", commands: [][]string{{"make", "fuzz", "FUZZTIME=5000x"}}},
