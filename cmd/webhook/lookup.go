@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
-	"restartrules.dev/pkg/admission"
 	"restartrules.dev/pkg/entrypoint"
 	"restartrules.dev/pkg/entrypoint/keyring"
 	"restartrules.dev/pkg/inject"
@@ -87,21 +86,27 @@ func (o *lookupOptions) common() (*keyring.Keyring, error) {
 	return k, nil
 }
 
-// lookUp asks for all images of a Pod at once.
-func lookUp(r *entrypoint.Resolver) admission.LookUp {
-	return func(ctx context.Context, namespace string, pullSecrets, images []string) map[string]inject.Found {
-		found := make([]inject.Found, len(images))
-		var all sync.WaitGroup
-		for i, image := range images {
-			all.Go(func() {
-				found[i].Image, found[i].Err = r.Lookup(ctx, entrypoint.Request{Namespace: namespace, PullSecrets: pullSecrets, Image: image})
-			})
-		}
-		all.Wait()
-		byImage := make(map[string]inject.Found, len(images))
-		for i, image := range images {
-			byImage[image] = found[i]
-		}
-		return byImage
+// images are the resolver's, for admission.
+type images struct{ *entrypoint.Resolver }
+
+func (i images) Known(namespace string, pullSecrets []string, image string) (found inject.Found, known bool) {
+	found.Image, known, found.Err = i.Resolver.Known(entrypoint.Request{Namespace: namespace, PullSecrets: pullSecrets, Image: image})
+	return found, known
+}
+
+// LookUp asks for all images of a Pod at once.
+func (i images) LookUp(ctx context.Context, namespace string, pullSecrets, images []string) map[string]inject.Found {
+	found := make([]inject.Found, len(images))
+	var all sync.WaitGroup
+	for n, image := range images {
+		all.Go(func() {
+			found[n].Image, found[n].Err = i.Lookup(ctx, entrypoint.Request{Namespace: namespace, PullSecrets: pullSecrets, Image: image})
+		})
 	}
+	all.Wait()
+	byImage := make(map[string]inject.Found, len(images))
+	for n, image := range images {
+		byImage[image] = found[n]
+	}
+	return byImage
 }

@@ -126,7 +126,7 @@ func (o *serveOptions) run(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	if resolver != nil {
-		hook.UseLookUp(lookUp(resolver))
+		hook.UseImages(images{resolver})
 		defer resolver.Wait()
 	}
 	defer cancel()

@@ -2,22 +2,24 @@ package admission
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"time"
 
 	"restartrules.dev/pkg/inject"
 )
 
-// LookUp finds what images run, for a Pod of the namespace with these imagePullSecrets. It returns before the
-// context ends, with an answer for each image.
-type LookUp func(ctx context.Context, namespace string, pullSecrets, images []string) map[string]inject.Found
-
-// UseLookUp has the entry points of images looked up where a Pod doesn't say the command of a container that
-// needs a shim. It must be called before the first request.
-func (h *Webhook) UseLookUp(l LookUp) {
-	h.lookUp = l
-	h.options.LookUp = true
+// Images finds what images run, for a Pod of the namespace with these imagePullSecrets.
+type Images interface {
+	// Known gives what is known, at once.
+	Known(namespace string, pullSecrets []string, image string) (found inject.Found, known bool)
+	// LookUp asks registries. It returns before the context ends, with an answer for each image.
+	LookUp(ctx context.Context, namespace string, pullSecrets, images []string) map[string]inject.Found
 }
+
+// UseImages has the entry points of images looked up where a Pod doesn't say the command of a container that
+// needs a shim. It must be called before the first request.
+func (h *Webhook) UseImages(i Images) { h.images = i }
 
 // defaultTimeout is the API server's for webhooks without timeoutSeconds.
 const defaultTimeout = 10 * time.Second
@@ -32,13 +34,26 @@ func waitFor(r *http.Request) time.Duration {
 	return timeout * 3 / 5
 }
 
-// withEntryPoints has decide decide, and again with what it wants to know of images.
+// withEntryPoints has decide decide, and again with what it wants to know of images if that isn't known.
 func (h *Webhook) withEntryPoints(ctx context.Context, req *request, decide func(inject.Options) (inject.Result, error)) (inject.Result, error) {
 	options := h.injectOptions()
+	if h.images == nil {
+		return decide(options)
+	}
+	found := map[string]inject.Found{}
+	options.EntryPoint = func(pullSecrets []string, image string) (inject.Found, bool) {
+		f, ok := found[image]
+		if !ok {
+			if f, ok = h.images.Known(req.Namespace, pullSecrets, image); ok {
+				found[image] = f
+			}
+		}
+		return f, ok
+	}
 	result, err := decide(options)
 	if err != nil || len(result.Lookups) == 0 {
 		return result, err
 	}
-	options.EntryPoints = h.lookUp(ctx, req.Namespace, result.PullSecrets, result.Lookups)
+	maps.Copy(found, h.images.LookUp(ctx, req.Namespace, result.PullSecrets, result.Lookups))
 	return decide(options)
 }

@@ -48,7 +48,7 @@ type Webhook struct {
 	kinds   map[metav1.GroupVersionResource]workload.Kind
 	log     logr.Logger
 	metrics *metrics
-	lookUp  LookUp // nil: images are not looked up
+	images  Images // nil: images are not looked up
 	// native says what the cluster does itself; nil: what the options say.
 	native func() compile.Features
 	// observe: nothing is changed or refused.
@@ -64,6 +64,9 @@ func (h *Webhook) injectOptions() inject.Options {
 	o := h.options
 	if h.native != nil {
 		o.Native = h.native()
+	}
+	if h.images != nil {
+		o.EntryPoint = func([]string, string) (found inject.Found, known bool) { return }
 	}
 	return o
 }

@@ -120,6 +120,17 @@ type result struct {
 	until time.Time
 }
 
+// Known gives what Lookup would, if that is remembered.
+func (r *Resolver) Known(req Request) (image *imageconfig.Image, known bool, err error) {
+	found, ok := r.remembered(r.key(&req))
+	if !ok {
+		return nil, false, nil
+	}
+	r.lookups.WithLabelValues("hit").Inc()
+	image, err = found.answer()
+	return image, true, err
+}
+
 // Lookup gives what the image runs. It waits no longer than the context; its errors are *Error.
 func (r *Resolver) Lookup(ctx context.Context, req Request) (*imageconfig.Image, error) {
 	key := r.key(&req)

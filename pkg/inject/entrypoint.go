@@ -2,6 +2,7 @@ package inject
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -84,21 +85,29 @@ func (inj *injection) findEntryPoints(root *field.Path) (errs field.ErrorList) {
 			}
 			continue
 		}
-		found, ok := inj.opts.EntryPoints[c.user.Image]
+		found, ok := inj.opts.entryPoint(inj.live, c.user.Image)
 		switch {
 		case ok && found.Err != nil:
 			c.entry.unknown = found.Err.Error()
 		case ok:
 			c.lookedUp(found.Image, inj.pins())
-		case inj.opts.LookUp:
+		default:
 			if !slices.Contains(inj.lookups, c.user.Image) {
 				inj.lookups = append(inj.lookups, c.user.Image)
 			}
-		default:
-			c.entry.unknown = "images are not looked up here"
 		}
 	}
 	return errs
+}
+
+// errNotLookedUp is what is found where images are not looked up.
+var errNotLookedUp = errors.New("images are not looked up here")
+
+func (o *Options) entryPoint(pod *manifest.Pod, image string) (found Found, known bool) {
+	if o.EntryPoint == nil {
+		return Found{Err: errNotLookedUp}, true
+	}
+	return o.EntryPoint(pullSecrets(pod), image)
 }
 
 // annotated takes the entry point from the annotation.
@@ -196,12 +205,10 @@ func (u *update) entryPoint(pointer string, path *field.Path, c, was *manifest.C
 		u.patch.replace(pointer+"/image", was.Image) // an unchanged manifest changes nothing
 		return
 	}
-	found, ok := u.opts.EntryPoints[c.Image]
+	found, ok := u.opts.entryPoint(u.pod, c.Image)
 	switch {
-	case !ok && u.opts.LookUp:
-		u.lookups = append(u.lookups, c.Image)
 	case !ok:
-		u.unchecked(c, "images are not looked up here")
+		u.lookups = append(u.lookups, c.Image)
 	case found.Err != nil:
 		u.unchecked(c, found.Err.Error())
 	case !sameCommand(e, found.Image, len(c.Args) > 0):

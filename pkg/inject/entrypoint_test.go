@@ -37,10 +37,14 @@ spec:
 	})
 }
 
+// knowing is Options.EntryPoint where this is known.
+func knowing(known map[string]Found) func([]string, string) (Found, bool) {
+	return func(_ []string, image string) (Found, bool) { found, ok := known[image]; return found, ok }
+}
+
 func lookingUp(found Found) Options {
 	o := testOptions
-	o.LookUp = true
-	o.EntryPoints = map[string]Found{"reg.example.com/trainer:1": found}
+	o.EntryPoint = knowing(map[string]Found{"reg.example.com/trainer:1": found})
 	return o
 }
 
@@ -102,7 +106,7 @@ func TestEntryPoint(t *testing.T) {
 
 func TestEntryPointsAreAskedForFirst(t *testing.T) {
 	o := testOptions
-	o.LookUp = true
+	o.EntryPoint = knowing(nil)
 	result, err := Create(withoutCommand(t, nil), o)
 	require.NoError(t, err)
 	require.Empty(t, result.Patch)
@@ -165,7 +169,7 @@ func TestAnotherImage(t *testing.T) {
 		"not found":            {Found{Err: errors.New("registry reg.example.com answered 503")}, 0, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o.EntryPoints = map[string]Found{"reg.example.com/trainer:2": tc.found}
+			o.EntryPoint = knowing(map[string]Found{"reg.example.com/trainer:2": tc.found})
 			updated, err := Update(next, live, o)
 			require.NoError(t, err)
 			require.Empty(t, updated.Lookups)

@@ -25,10 +25,9 @@ type Options struct {
 	ShareProcessNamespace bool
 	// ReadinessPort is where watchers serve their Pod's readiness; 0: nowhere.
 	ReadinessPort int32
-	// LookUp says that entry points of images can be looked up: what is missing in EntryPoints comes out as
-	// Result.Lookups. EntryPoints are by image, as containers name it.
-	LookUp      bool
-	EntryPoints map[string]Found
+	// EntryPoint gives what is known of an image, as a container names it, to a Pod with these pull secrets, at
+	// once. What isn't known comes out as Result.Lookups. Nil: images can't be looked up.
+	EntryPoint func(pullSecrets []string, image string) (found Found, known bool)
 	// PinDigests has these images pinned, in Pods that don't say themselves.
 	PinDigests bool
 	// ReportURL is where watchers report what becomes of their Pods; empty: nowhere.
@@ -47,7 +46,7 @@ type Result struct {
 	Warnings []string
 	Errors   field.ErrorList
 	// Lookups are images whose entry points are needed first: then the rest is empty but for Warnings. Ask
-	// with PullSecrets, those of the Pod, and come back with Options.EntryPoints.
+	// with PullSecrets, those of the Pod, and come back with what was found.
 	Lookups     []string
 	PullSecrets []string
 }
