@@ -13,10 +13,8 @@ import (
 	"slices"
 
 	"restartrules.dev/e2e/cluster/image"
+	"restartrules.dev/e2e/images/product"
 )
-
-// user is who the product's images run as.
-const user = "65532:65532"
 
 func main() {
 	bin := flag.String("bin", "bin", "directory of the binaries")
@@ -34,9 +32,9 @@ func run(bin, out string, tests bool) error {
 		return err
 	}
 	binary := func(name string) image.File { return image.Regular("/"+name, filepath.Join(bin, name)) }
-	images := map[string]image.Image{
-		"webhook.tar": {Name: "localhost/restartrules/webhook:dev", User: user, Entrypoint: []string{"/webhook"}, Files: []image.File{binary("webhook")}},
-		"watcher.tar": {Name: "localhost/restartrules/watcher:dev", User: user, Entrypoint: []string{"/watcher"}, Files: []image.File{binary("watcher"), binary("shim"), binary("prober")}},
+	images := map[string]image.Image{}
+	for name, i := range product.Images(bin) {
+		images[name+".tar"] = i
 	}
 	if tests {
 		busybox, err := image.Busybox(context.Background())
@@ -48,6 +46,7 @@ func run(bin, out string, tests bool) error {
 		}
 		if tests {
 			images["busybox.tar"], images["alpine.tar"], images["app.tar"] = testImages(busybox, binary("app"))
+			images["named.tar"], images["scratch.tar"] = shapeImages(busybox, binary("app"))
 		}
 	}
 	for name, i := range images {
@@ -56,6 +55,16 @@ func run(bin, out string, tests bool) error {
 		}
 	}
 	return nil
+}
+
+// shapeImages are the images of Pods of special shapes: one with a user by name and a PATH of its own, in
+// which tool is, and one with a static program and nothing else.
+func shapeImages(busybox []image.File, app image.File) (named, scratch image.Image) {
+	source := func(name, file string) image.File { return image.Regular(name, filepath.Join("e2e/images", file)) }
+	named = image.Image{Name: "localhost/restartrules/named:dev", User: "worker", Env: []string{"PATH=/opt/bin:/bin"}, Entrypoint: []string{"/app"},
+		Files: append(slices.Clone(busybox), app, source("/etc/passwd", "passwd"), source("/etc/group", "group"), source("/opt/bin/tool", "tool"))}
+	scratch = image.Image{Name: "localhost/restartrules/scratch:dev", Entrypoint: []string{"/app"}, Files: []image.File{app}}
+	return named, scratch
 }
 
 // testImages are the images of the examples, and that of the end-to-end tests. What is called alpine is busybox and the file

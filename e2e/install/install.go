@@ -110,13 +110,18 @@ func (c *Cluster) RunKubectl(ctx context.Context, stdin string, args ...string) 
 // Install loads the images of bin/images, applies the manifests with a certificate made for them, and
 // waits until the webhook answers. It may run again at any time: that rolls out new images.
 func (c *Cluster) Install(ctx context.Context) error {
+	return c.InstallFrom(ctx, "manifests/overlays/self-signed")
+}
+
+// InstallFrom is Install with another directory, whose kustomization is made of overlays/self-signed.
+func (c *Cluster) InstallFrom(ctx context.Context, dir string) error {
 	if err := c.LoadImages(ctx); err != nil {
 		return err
 	}
 	if err := c.run(ctx, "go", "run", "./certs"); err != nil {
 		return err
 	}
-	return c.Apply(ctx, "manifests/overlays/self-signed")
+	return c.Apply(ctx, dir)
 }
 
 // Apply applies a directory with a kustomization in place of what is installed, and waits until the webhook answers.
