@@ -1,6 +1,7 @@
 # Restart Rules. `make` lists the targets.
 #
-# CLUSTER=local (default) is a Kubernetes built from source, on this machine, as root on Linux.
+# CLUSTER=local (default) is a Kubernetes built from source, on this machine, as root on Linux; CLUSTER_NAME is its
+# name, for another one beside it.
 # CLUSTER=existing is the cluster that KUBECONFIG points at; LOAD_IMAGE is then the command that loads
 # an image archive into it, for example LOAD_IMAGE='kind load image-archive'.
 
@@ -45,13 +46,19 @@ undeploy: ## Take it out of the cluster again.
 
 ##@ Build
 
+# $(call binaries,DIR) builds what the images hold, for Linux and GOARCH.
+define binaries
+	@mkdir -p $(1)
+	@GOOS=linux $(GO_BUILD) -o $(1)/webhook ./cmd/webhook
+	@GOOS=linux $(GO_BUILD) -o $(1)/watcher ./cmd/watcher
+	@GOOS=linux $(GO_BUILD) -o $(1)/prober ./cmd/prober
+	@GOOS=linux $(GO_BUILD) -tags nethttpomithttp2 -o $(1)/reporter ./cmd/reporter
+	@GOOS=linux GOEXPERIMENT=nogreenteagc $(GO_BUILD) -o $(1)/shim ./cmd/shim
+endef
+
 .PHONY: build
 build: ## Build the binaries into bin/; the kubectl plugin for this machine.
-	@mkdir -p bin
-	@GOOS=linux $(GO_BUILD) -o bin/webhook ./cmd/webhook
-	@GOOS=linux $(GO_BUILD) -o bin/watcher ./cmd/watcher
-	@GOOS=linux $(GO_BUILD) -o bin/prober ./cmd/prober
-	@GOOS=linux GOEXPERIMENT=nogreenteagc $(GO_BUILD) -o bin/shim ./cmd/shim
+	$(call binaries,bin)
 	@GOOS=linux $(GO_BUILD) -o bin/app ./e2e/app
 	@$(GO_BUILD) -o bin/kubectl-restartrules ./cmd/kubectl-restartrules
 
@@ -84,6 +91,10 @@ test-differential: ## Validation and decisions against Kubernetes' own code (com
 .PHONY: test-integration
 test-integration: ## Admission against a real kube-apiserver.
 	go test -tags integration -count=1 ./e2e/integration
+
+.PHONY: test-lookup
+test-lookup: ## 100 admissions at once whose images are in registries that fail, each in its own way; prints figures.
+	go test -tags integration -count=1 -v -timeout 10m ./e2e/registry ./e2e/lookup
 
 .PHONY: test-total
 test-total: ## Whether stopping is total: trees, daemons, fork bombs, exec sessions, each 100 times (root on Linux, no cluster).
@@ -132,4 +143,4 @@ bench: bench-quick images ## What can be measured without a cluster, and restart
 bench-quick: build ## Under a minute, no cluster.
 	@ls -l bin/shim bin/watcher | awk '{printf "%-12s %8d bytes\n", $$NF, $$5}'
 	go test -run '^$$' -bench . -benchtime 500x ./pkg/supervise
-	go test -run '^$$' -bench . ./pkg/rules ./pkg/validation ./pkg/admission
+	go test -run '^$$' -bench . ./pkg/rules ./pkg/validation ./pkg/admission ./pkg/entrypoint
