@@ -42,7 +42,7 @@ func (s ClusterSecrets) add(ctx context.Context, k *keyring.Keyring, namespace, 
 	case apierrors.IsNotFound(err):
 		return errors.New("there is no such Secret")
 	case apierrors.IsForbidden(err):
-		return fmt.Errorf("Restart Rules may not read it: bind the ClusterRole restartrules-pull-secrets in namespace %s", namespace)
+		return fmt.Errorf("the webhook may not read it: bind the ClusterRole restartrules-pull-secrets in namespace %s", namespace)
 	case err != nil:
 		return errors.New("the API server did not give it: " + string(apierrors.ReasonForError(err)))
 	}

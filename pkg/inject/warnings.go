@@ -63,6 +63,9 @@ func (inj *injection) warnings() []string {
 			}
 		}
 	}
+	for _, text := range inj.entryPointWarnings() {
+		warn("%s", text)
+	}
 	inj.warnWholePod(warn)
 	return list
 }

@@ -58,8 +58,14 @@ func (p Path) Overwrite(b []byte) error {
 // Empty empties the file, if it is there and not empty: one that is, is left as it is, because to truncate
 // it is work for the file system all the same.
 func (p Path) Empty() {
-	var first [1]byte
-	if len(p.Read(first[:])) > 0 {
+	fd, errno := p.open(syscall.O_RDONLY)
+	if errno != 0 {
+		return
+	}
+	const fromTheEnd = 2
+	length, _, errno := syscall.Syscall(syscall.SYS_LSEEK, uintptr(fd), 0, fromTheEnd)
+	_ = syscall.Close(fd)
+	if errno == 0 && length > 0 {
 		_, _, _ = syscall.Syscall(syscall.SYS_TRUNCATE, uintptr(unsafe.Pointer(p.text)), 0, 0)
 	}
 }
