@@ -36,6 +36,8 @@ const (
 	ClusterEnv = "CLUSTER"
 	// NameEnv is the name of the one made from source; without it the default.
 	NameEnv = "CLUSTER_NAME"
+	// VersionEnv is its version of Kubernetes; without it the default.
+	VersionEnv = "KUBERNETES_VERSION"
 	// LoadImageEnv is the command that loads an image archive into an existing cluster, for example
 	// "kind load image-archive". Without it the images must be there already.
 	LoadImageEnv = "LOAD_IMAGE"
@@ -46,7 +48,7 @@ const (
 func Open(ctx context.Context, root string, out io.Writer) (*Cluster, error) {
 	switch choice := os.Getenv(ClusterEnv); choice {
 	case "", "local":
-		local, err := node.Up(ctx, node.Options{Name: os.Getenv(NameEnv), Out: out})
+		local, err := node.Up(ctx, node.Options{Name: os.Getenv(NameEnv), Version: os.Getenv(VersionEnv), Out: out})
 		if err != nil {
 			return nil, err
 		}
@@ -119,6 +121,28 @@ func (c *Cluster) InstallFrom(ctx context.Context, dir string) error {
 		return err
 	}
 	if err := c.run(ctx, "go", "run", "./certs"); err != nil {
+		return err
+	}
+	return c.Apply(ctx, dir)
+}
+
+// ApplyKustomization is Apply for a directory of somebody's own, with this kustomization, in which "manifests" in front of a
+// slash is the way to ours.
+func (c *Cluster) ApplyKustomization(ctx context.Context, dir, kustomization string) error {
+	// kustomize wants relative paths, and follows links.
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return err
+	}
+	manifests, err := filepath.Abs(filepath.Join(c.root, "manifests"))
+	if err != nil {
+		return err
+	}
+	if manifests, err = filepath.Rel(dir, manifests); err != nil {
+		return err
+	}
+	text := strings.ReplaceAll(kustomization, "manifests/", manifests+"/")
+	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(text), 0o644); err != nil {
 		return err
 	}
 	return c.Apply(ctx, dir)

@@ -139,15 +139,7 @@ func TestUpgrade(t *testing.T) {
 // installNative has the webhook find out what is native.
 func (c *testCluster) installNative(t *testing.T) {
 	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	require.NoError(t, err)
-	manifests, err := filepath.Abs(filepath.Join(root, "manifests"))
-	require.NoError(t, err)
-	manifests, err = filepath.Rel(dir, manifests)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"),
-		fmt.Appendf(nil, "resources: [%[1]s/overlays/self-signed]\ncomponents: [%[1]s/components/native]\n", manifests), 0o644))
-	require.NoError(t, c.Apply(t.Context(), dir))
+	require.NoError(t, c.ApplyKustomization(t.Context(), t.TempDir(), "resources: [manifests/overlays/self-signed]\ncomponents: [manifests/components/native]\n"))
 }
 
 // waitNative waits until all webhooks that run have decided that these features are native.

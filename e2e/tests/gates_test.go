@@ -15,7 +15,10 @@ func TestTheGatesAreOff(t *testing.T) {
 	}
 	metrics := apiServerMetrics(t)
 	for _, gate := range []string{"ContainerRestartRules", "RestartAllContainersOnContainerExits"} {
-		require.Regexp(t, `(?m)^kubernetes_feature_enabled\{name="`+gate+`",[^}]*\} 0$`, metrics)
+		require.NotRegexp(t, `(?m)^kubernetes_feature_enabled\{name="`+gate+`",[^}]*\} 1$`, metrics)
+	}
+	if hasFields { // others have no such gate
+		require.Regexp(t, `(?m)^kubernetes_feature_enabled\{name="ContainerRestartRules",[^}]*\} 0$`, metrics)
 	}
 }
 

@@ -16,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/version"
 	"k8s.io/client-go/kubernetes"
 
 	"restartrules.dev/e2e/install"
@@ -34,6 +35,8 @@ const (
 var (
 	cluster *install.Cluster
 	client  *kubernetes.Clientset
+	// hasFields says that the API server passes native rules on to webhooks, be its gates on or off.
+	hasFields bool
 )
 
 func TestMain(m *testing.M) {
@@ -58,6 +61,9 @@ func setUp(ctx context.Context) error {
 	if client, err = cluster.Client(); err != nil {
 		return err
 	}
+	if hasFields, err = knowsFields(); err != nil {
+		return err
+	}
 	for _, namespace := range []*corev1.Namespace{
 		{ObjectMeta: metav1.ObjectMeta{Name: enabled, Labels: map[string]string{api.InjectLabel: api.InjectEnabled}}},
 		{ObjectMeta: metav1.ObjectMeta{Name: plain}},
@@ -67,6 +73,24 @@ func setUp(ctx context.Context) error {
 		}
 	}
 	return waitForServiceAccounts(ctx)
+}
+
+// knowsFields says whether the API server is 1.34 or later, which have the field restartPolicyRules.
+func knowsFields() (bool, error) {
+	info, err := client.Discovery().ServerVersion()
+	if err != nil {
+		return false, err
+	}
+	has, err := version.MustParseGeneric(info.GitVersion).Compare("1.34.0")
+	return has >= 0, err
+}
+
+// needsFields skips a test of native fields where there are none.
+func needsFields(t *testing.T) {
+	t.Helper()
+	if !hasFields {
+		t.Skip("needs an API server from 1.34 on: this one has no restartPolicyRules")
+	}
 }
 
 // waitForServiceAccounts waits for what Pods in a new namespace need.

@@ -39,7 +39,7 @@ func TestAnOutageOfTheWebhook(t *testing.T) {
 	createIn(t, namespace, podWithoutRules())
 	waitPod(t, namespace, "app", "ready", isReady)
 
-	_, stderr, err = kubectl(t, podYAML("refused", nativeRules), "create", "-n", namespace, "-f", "-")
+	_, stderr, err = kubectl(t, podYAML("refused", command, annotatedRules), "create", "-n", namespace, "-f", "-")
 	require.Error(t, err)
 	t.Logf("kubectl says: %s", stderr)
 	require.Contains(t, stderr, `failed calling webhook "namespaces.restartrules.dev"`)

@@ -3,9 +3,11 @@
 package tests
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,8 +75,13 @@ func (b *builder) rules(text string) *builder {
 	return b
 }
 
-// restartOn gives the container native rules: Restart on these codes, else Never.
+// restartOn gives the container rules, native ones where there are any: Restart on these codes, else Never.
 func (b *builder) restartOn(codes ...int32) *builder {
+	if !hasFields {
+		values := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(codes)), ","), "[]")
+		return b.rules(`{"containers": {"app": {"restartPolicy": "Never", "restartPolicyRules": [
+			{"action": "Restart", "exitCodes": {"operator": "In", "values": [` + values + `]}}]}}}`)
+	}
 	c := &b.Spec.Containers[0]
 	c.RestartPolicy = ptr.To(corev1.ContainerRestartPolicyNever)
 	c.RestartPolicyRules = []corev1.ContainerRestartRule{{

@@ -3,6 +3,7 @@
 package tests
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -21,10 +22,10 @@ import (
 	"restartrules.dev/pkg/api"
 )
 
-// registryKustomization is what docs/entrypoints.md says to install with. %s is the way to manifests/.
+// registryKustomization is what docs/entrypoints.md says to install with.
 const registryKustomization = `
-resources: [%[1]s/overlays/self-signed]
-components: [%[1]s/components/pull-secrets, %[1]s/components/registries]
+resources: [manifests/overlays/self-signed]
+components: [manifests/components/pull-secrets, manifests/components/registries]
 configMapGenerator:
 - name: restartrules-registries
   namespace: restartrules-system
@@ -43,130 +44,109 @@ func TestImagesOfARegistry(t *testing.T) {
 	installWithRegistry(t, r)
 	i := pushImages(t, r)
 
-	t.Run("together", func(t *testing.T) {
-		t.Run("imagePullSecrets", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.app.Tag)
-			s.pullBy(r, registry.Alice)
-			require.Equal(t, "private", s.restart())
-		})
-		t.Run("by digest", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.app.Digest)
-			s.pullBy(r, registry.Alice)
-			require.Equal(t, "private", s.restart())
-		})
-		t.Run("an image for several architectures", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.index.Tag)
-			s.pullBy(r, registry.Alice)
-			require.Equal(t, "private", s.restart())
-		})
-		t.Run("all credentials are tried", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.app.Tag)
-			s.pullBy(r, registry.User{Name: registry.Alice.Name, Password: "no password of anybody"})
-			s.Spec.ImagePullSecrets = append(s.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: "missing"})
-			s.pullBy(r, registry.Alice)
-			require.Equal(t, "private", s.restart())
-		})
-		t.Run("the ServiceAccount's imagePullSecrets", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.app.Tag)
-			s.pullBy(r, registry.Alice)
-			secret := s.Spec.ImagePullSecrets[0].Name
-			s.Spec.ImagePullSecrets = nil
-			_, err := client.CoreV1().ServiceAccounts(s.namespace).Patch(t.Context(), "default", types.MergePatchType,
-				[]byte(`{"imagePullSecrets": [{"name": "`+secret+`"}]}`), metav1.PatchOptions{})
-			require.NoError(t, err)
-			require.Equal(t, "private", s.restart())
-		})
-		t.Run("args follow the entry point", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.shell.Tag)
-			s.app().Args = []string{"-c", fmt.Sprintf(attempts, "echo with args")}
-			s.pullBy(r, registry.Alice)
-			require.Equal(t, "with args", s.restart())
-		})
-		t.Run("the whole Pod, with an init container and its twin", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.app.Tag)
-			s.wholly("echo setup")
-			s.Spec.InitContainers[0].Command, s.Spec.InitContainers[0].Image = nil, i.setup.Tag
-			s.pullBy(r, registry.Alice)
-			require.Equal(t, "private", s.restart())
-			require.Equal(t, "set up\nset up\n", s.exec("cat", "/work/setups"))
-		})
-		t.Run("pinned", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.app.Tag)
-			s.Annotations[api.PinDigestAnnotation] = "true"
-			s.pullBy(r, registry.Alice)
-			require.Equal(t, "private", s.restart())
-			_, digest, _ := strings.Cut(i.app.Digest, "@")
-			require.Equal(t, i.app.Tag+"@"+digest, s.get().Spec.Containers[0].Image)
-		})
-		t.Run("another image must have the same entry point", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.app.Tag)
-			s.pullBy(r, registry.Alice)
-			require.Equal(t, "private", s.restart())
-			_, stderr, err := kubectl(t, "", "set", "image", "-n", s.namespace, "pod/"+s.Name, "app="+i.shell.Tag)
-			require.Error(t, err)
-			t.Logf("kubectl says: %s", stderr)
-			require.Contains(t, stderr, "spec.containers[0].image")
-			_, stderr, err = kubectl(t, "", "set", "image", "-n", s.namespace, "pod/"+s.Name, "app="+i.app.Digest)
-			require.NoError(t, err, stderr)
-		})
-		t.Run("nobody without a credential", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.app.Tag)
-			_, stderr, err := kubectl(t, asYAML(t, s.Pod), "create", "-n", s.namespace, "-f", "-")
-			require.Error(t, err)
-			t.Logf("kubectl says: %s", stderr)
-			require.Contains(t, stderr, `spec.containers[0].command: Required value: container "app" (image `+i.app.Tag+`)`)
-			require.Contains(t, stderr, "registry "+r.Address+" answered 401 Unauthorized")
-			require.Contains(t, stderr, "entrypoint.restartrules.dev/app")
-		})
-		t.Run("no secret that the webhook may not read", func(t *testing.T) {
-			t.Parallel()
-			s := newShape(t, newNamespace(t, optedIn), "")
-			s.app().Image, s.app().Command = i.app.Tag, nil
-			s.pullBy(r, registry.Alice)
-			_, stderr, err := kubectl(t, asYAML(t, s.Pod), "create", "-n", s.namespace, "-f", "-")
-			require.Error(t, err)
-			t.Logf("kubectl says: %s", stderr)
-			require.NotContains(t, stderr, registry.Alice.Password)
-			require.Contains(t, stderr, "restartrules-pull-secrets", "what to bind")
-		})
-		t.Run("an annotation instead", func(t *testing.T) {
-			t.Parallel()
-			s := privateShape(t, i.app.Tag)
-			s.Annotations[api.EntryPointPrefix+"app"] = entryPoint(t, fmt.Sprintf(attempts, "echo annotated"))
-			s.pullBy(r, registry.Bob)
-			require.Equal(t, "annotated", s.restart())
-		})
+	t.Run("restarts", func(t *testing.T) {
+		for name, tc := range map[string]struct {
+			change func(t *testing.T, s *shape) // nil: Alice's credential is the Pod's
+			image  registry.Reference           // none: that of the application
+			saw    string                       // empty: what the application's image says
+			check  func(t *testing.T, s *shape)
+		}{
+			"imagePullSecrets":                   {},
+			"by digest":                          {image: registry.Reference{Tag: i.app.Digest}},
+			"an image for several architectures": {image: i.index},
+			"all credentials are tried": {change: func(_ *testing.T, s *shape) {
+				s.pullBy(r, registry.User{Name: registry.Alice.Name, Password: "no password of anybody"})
+				s.Spec.ImagePullSecrets = append(s.Spec.ImagePullSecrets, corev1.LocalObjectReference{Name: "missing"})
+				s.pullBy(r, registry.Alice)
+			}},
+			"the ServiceAccount's imagePullSecrets": {change: func(t *testing.T, s *shape) {
+				s.pullBy(r, registry.Alice)
+				patch := []byte(`{"imagePullSecrets": [{"name": "` + s.Spec.ImagePullSecrets[0].Name + `"}]}`)
+				s.Spec.ImagePullSecrets = nil
+				_, err := client.CoreV1().ServiceAccounts(s.namespace).Patch(t.Context(), "default", types.MergePatchType, patch, metav1.PatchOptions{})
+				require.NoError(t, err)
+			}},
+			"args follow the entry point": {image: i.shell, saw: "with args", change: func(_ *testing.T, s *shape) {
+				s.app().Args = []string{"-c", fmt.Sprintf(attempts, "echo with args")}
+				s.pullBy(r, registry.Alice)
+			}},
+			"an annotation instead": {saw: "annotated", change: func(t *testing.T, s *shape) {
+				s.Annotations[api.EntryPointPrefix+"app"] = entryPoint(t, fmt.Sprintf(attempts, "echo annotated"))
+				s.pullBy(r, registry.Bob)
+			}},
+			"the whole Pod, with an init container and its twin": {change: func(_ *testing.T, s *shape) {
+				s.wholly("")
+				s.Spec.InitContainers[0].Command, s.Spec.InitContainers[0].Image = nil, i.setup.Tag
+				s.pullBy(r, registry.Alice)
+			}, check: func(t *testing.T, s *shape) {
+				require.Equal(t, "set up\nset up\n", s.exec("cat", "/work/setups"))
+			}},
+			"pinned": {change: func(_ *testing.T, s *shape) {
+				s.Annotations[api.PinDigestAnnotation] = "true"
+				s.pullBy(r, registry.Alice)
+			}, check: func(t *testing.T, s *shape) {
+				_, digest, _ := strings.Cut(i.app.Digest, "@")
+				require.Equal(t, i.app.Tag+"@"+digest, s.get().Spec.Containers[0].Image)
+			}},
+			"another image must have the same entry point": {check: func(t *testing.T, s *shape) {
+				_, stderr, err := kubectl(t, "", "set", "image", "-n", s.namespace, "pod/"+s.Name, "app="+i.shell.Tag)
+				require.Error(t, err)
+				t.Logf("kubectl says: %s", stderr)
+				require.Contains(t, stderr, "spec.containers[0].image")
+				_, stderr, err = kubectl(t, "", "set", "image", "-n", s.namespace, "pod/"+s.Name, "app="+i.app.Digest)
+				require.NoError(t, err, stderr)
+			}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := privateShape(t, cmp.Or(tc.image.Tag, i.app.Tag))
+				if tc.change != nil {
+					tc.change(t, s)
+				} else {
+					s.pullBy(r, registry.Alice)
+				}
+				require.Equal(t, cmp.Or(tc.saw, "private"), s.restart())
+				if tc.check != nil {
+					tc.check(t, s)
+				}
+			})
+		}
+	})
+	refuse := func(t *testing.T, s *shape) (says string) {
+		t.Helper()
+		_, says, err := kubectl(t, asYAML(t, s.Pod), "create", "-n", s.namespace, "-f", "-")
+		require.Error(t, err)
+		t.Logf("kubectl says: %s", says)
+		return says
+	}
+	t.Run("nobody without a credential", func(t *testing.T) {
+		says := refuse(t, privateShape(t, i.app.Tag))
+		require.Contains(t, says, `spec.containers[0].command: Required value: container "app" (image `+i.app.Tag+`)`)
+		require.Contains(t, says, "registry "+r.Address+" answered 401 Unauthorized")
+		require.Contains(t, says, "entrypoint.restartrules.dev/app")
+	})
+	t.Run("no Secret that the webhook may not read", func(t *testing.T) {
+		s := newShape(t, newNamespace(t, optedIn), "")
+		s.app().Image, s.app().Command = i.app.Tag, nil
+		s.pullBy(r, registry.Alice)
+		says := refuse(t, s)
+		require.NotContains(t, says, registry.Alice.Password)
+		require.Contains(t, says, "restartrules-pull-secrets", "what to bind")
 	})
 }
 
 // installWithRegistry has the webhook trust the registry and read pull secrets, until the test is over.
 func installWithRegistry(t *testing.T, r *registry.Registry) {
 	t.Helper()
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	require.NoError(t, err)
-	manifests, err := filepath.Abs(filepath.Join(root, "manifests"))
-	require.NoError(t, err)
-	manifests, err = filepath.Rel(dir, manifests)
-	require.NoError(t, err)
+	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"kustomization.yaml": fmt.Sprintf(registryKustomization, manifests),
-		"registries.yaml":    fmt.Sprintf("registries:\n- host: %s\n  caFile: /etc/restartrules/registries/ca.crt\n", r.Address),
-		"ca.crt":             string(r.Authority),
+		"registries.yaml": fmt.Sprintf("registries:\n- host: %s\n  caFile: /etc/restartrules/registries/ca.crt\n", r.Address),
+		"ca.crt":          string(r.Authority),
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
 	t.Cleanup(func() { require.NoError(t, cluster.Install(contextForCleanup(t)), "as it was") })
-	require.NoError(t, cluster.Apply(t.Context(), dir))
+	require.NoError(t, cluster.ApplyKustomization(t.Context(), dir, registryKustomization))
 	eventually(t, "the webhook that knows of no registry has ended", func() bool {
 		pods, err := client.CoreV1().Pods("restartrules-system").List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=webhook"})
 		require.NoError(t, err)
