@@ -80,6 +80,9 @@ func Reopen(text []byte, containers map[string]Container, wholePod bool, now tim
 	b.status.Last, b.status.Recent = s.Status.Last, s.Status.Recent
 	b.status.Failed, b.status.Stuck = s.Status.Failed, s.Status.Stuck
 	b.lastID, b.told, b.restarting, b.since = s.LastID, s.Told, s.Restarting, s.Since
+	if !now.After(s.Status.ObservedAt) {
+		b.status.ObservedAt = s.Status.ObservedAt.Add(1)
+	}
 	b.changed = b.changed || b.told < b.lastID
 	return b, nil
 }
@@ -118,8 +121,12 @@ func (b *Book) next() (first *Next) {
 	return first
 }
 
+// touch notes a change. Of two reports that observed later counts, whatever becomes of the clock.
 func (b *Book) touch(now time.Time) {
 	b.changed = true
+	if !now.After(b.status.ObservedAt) {
+		now = b.status.ObservedAt.Add(1)
+	}
 	b.status.ObservedAt = now
 }
 

@@ -33,9 +33,9 @@ type task struct {
 }
 
 // writeStatus writes annotation and condition of a Pod: first as they were when the last restart was under
-// way, if nobody has seen that, and there is time; then as they are.
+// way, if nobody has seen that, and there is time; then as they are. What comes meanwhile waits behind other Pods.
 func (w *Writer) writeStatus(ctx context.Context, uid string) error {
-	for {
+	for range 2 {
 		t := w.task(uid)
 		if t == nil {
 			return nil
@@ -62,7 +62,11 @@ func (w *Writer) writeStatus(ctx context.Context, uid string) error {
 			}
 		}
 		w.done(uid, t, text)
+		if !t.underway {
+			break
+		}
 	}
+	return nil
 }
 
 // task is what is to be written of a Pod; nil: nothing.

@@ -166,7 +166,8 @@ func (w *Writer) Run(ctx context.Context, atMost time.Duration) {
 	w.broadcaster = record.NewBroadcaster(record.WithContext(context.WithoutCancel(ctx)))
 	defer w.broadcaster.Shutdown()
 	w.recorder = w.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component})
-	w.broadcaster.StartRecordingToSink(counted{&typedcorev1.EventSinkImpl{Interface: w.client.CoreV1().Events("")}, w.metrics})
+	sink := counted{&typedcorev1.EventSinkImpl{Interface: w.client.CoreV1().Events("")}, w.metrics, make(chan struct{}, 1)}
+	w.broadcaster.StartRecordingToSink(sink)
 
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -193,7 +194,29 @@ func (w *Writer) Run(ctx context.Context, atMost time.Duration) {
 	w.statuses.ShutDown() // who works on goes on until nothing is left
 	w.events.ShutDown()
 	all.Wait()
+	w.flush(writing, sink.flushed)
 }
+
+// flush waits until the recorder has written what it was given, which it does in that order, and on a goroutine of
+// its own that nobody else waits for.
+func (w *Writer) flush(ctx context.Context, flushed <-chan struct{}) {
+	again := time.NewTicker(retryFirst)
+	defer again.Stop()
+	for {
+		// It drops what it has no room for.
+		w.recorder.Event(&corev1.ObjectReference{Kind: "Pod", Name: reasonFlush}, corev1.EventTypeNormal, reasonFlush, "")
+		select {
+		case <-flushed:
+			return
+		case <-ctx.Done():
+			return
+		case <-again.C:
+		}
+	}
+}
+
+// reasonFlush is of an Event that is never written.
+const reasonFlush = "flush"
 
 // work deals with what is in a queue until that is shut down and empty, or ctx ends.
 func (w *Writer) work(ctx context.Context, queue workqueue.TypedRateLimitingInterface[string], write func(context.Context, string) error) {
@@ -247,23 +270,34 @@ func (w *Writer) waiting() int {
 type counted struct {
 	record.EventSink
 	metrics *metrics
+	flushed chan struct{}
 }
 
 func (c counted) Create(e *corev1.Event) (*corev1.Event, error) {
+	if e.Reason == reasonFlush {
+		select {
+		case c.flushed <- struct{}{}:
+		default:
+		}
+		return e, nil
+	}
 	e, err := c.EventSink.Create(e)
 	c.metrics.wrote("event", err)
 	return e, err
 }
 
 func (c counted) Patch(e *corev1.Event, data []byte) (*corev1.Event, error) {
+	if e.Reason == reasonFlush { // once more
+		return c.Create(e)
+	}
 	e, err := c.EventSink.Patch(e, data)
 	c.metrics.wrote("event", err)
 	return e, err
 }
 
-// writeEvents writes the Events of a Pod that wait.
+// writeEvents writes the Events of a Pod that wait. Those that come meanwhile wait behind other Pods.
 func (w *Writer) writeEvents(ctx context.Context, uid string) error {
-	for {
+	for range report.MaxRecent {
 		w.mu.Lock()
 		p := w.pods[uid]
 		if p == nil || len(p.events) == 0 {
@@ -279,4 +313,5 @@ func (w *Writer) writeEvents(ctx context.Context, uid string) error {
 		// It is written beside, once: the recorder drops what is too much of one Pod.
 		w.recorder.Event(about, e.kind, e.reason, e.message)
 	}
+	return nil
 }
