@@ -1,7 +1,7 @@
 # Restart Rules. `make` lists the targets.
 #
 # CLUSTER=local (default) is a Kubernetes built from source, on this machine, as root on Linux; CLUSTER_NAME is its
-# name, for another one beside it.
+# name, for another one beside it, KUBERNETES_VERSION its version.
 # CLUSTER=existing is the cluster that KUBECONFIG points at; LOAD_IMAGE is then the command that loads
 # an image archive into it, for example LOAD_IMAGE='kind load image-archive'.
 
@@ -70,6 +70,45 @@ images: build packages ## Assemble the container images into bin/images/, withou
 packages: # What the machine lacks, where it can be installed.
 	@[ "$${CLUSTER:-local}" = existing ] || go run ./e2e/cluster packages
 
+##@ Release
+
+REGISTRY ?=
+TAG ?= $(shell git describe --tags --always --dirty)
+ARCHITECTURES := amd64 arm64
+RELEASE = cd release && go run . --root=.. --registry='$(REGISTRY)' --tag='$(TAG)' --architectures='$(ARCHITECTURES)'
+
+.PHONY: $(ARCHITECTURES:%=binaries-%)
+$(ARCHITECTURES:%=binaries-%): export GOARCH = $(@:binaries-%=%)
+$(ARCHITECTURES:%=binaries-%):
+	$(call binaries,bin/linux-$(GOARCH))
+
+.PHONY: release-binaries
+release-binaries: $(ARCHITECTURES:%=binaries-%) # What the released images hold, for each architecture.
+
+.PHONY: release-images
+release-images: release-binaries licenses ## The images for all architectures, as OCI layouts in bin/release/images.
+	@$(RELEASE) images
+
+.PHONY: push
+push: release-binaries licenses ## Push the images of all architectures to REGISTRY, tagged TAG; print their digests.
+	@$(RELEASE) push
+
+.PHONY: release-manifests
+release-manifests: release-binaries licenses chart ## Manifests and chart with images of REGISTRY by digest, in bin/release.
+	@$(RELEASE) manifests
+
+.PHONY: chart
+chart: ## Bring what charts/restartrules takes from manifests/ up to date.
+	@$(RELEASE) chart
+
+.PHONY: sbom
+sbom: release-binaries ## What the images hold, as CycloneDX JSON in bin/release/sbom.
+	@$(RELEASE) sbom
+
+.PHONY: licenses
+licenses: release-binaries ## The licences of all that is linked, in bin/linux-*/licenses, from where the images take them.
+	@$(RELEASE) licenses
+
 ##@ Test
 
 .PHONY: test
@@ -88,6 +127,10 @@ test-race: ## The unit tests under the race detector.
 test-differential: ## Validation and decisions against Kubernetes' own code (compiles it: minutes, once).
 	cd differential && go test -count=1 -v -timeout 30m ./...
 
+.PHONY: test-release
+test-release: ## Manifests, chart, images: schemas, Pod Security, the same objects from both, digests.
+	cd release && go test -count=1 -timeout 20m ./...
+
 .PHONY: test-integration
 test-integration: ## Admission against a real kube-apiserver.
 	go test -tags integration -count=1 ./e2e/integration
@@ -105,6 +148,16 @@ test-e2e: images ## The whole on a real kubelet.
 	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -timeout 10m ./e2e/cluster/node
 	go test -tags e2e -count=1 -v -parallel 6 -timeout 40m ./e2e/tests
 
+VERSIONS ?= 1.29.15 1.33.13 1.34.4 1.36.3
+
+.PHONY: test-versions
+test-versions: images ## The same on each of VERSIONS, a cluster each (builds those that are missing: minutes).
+	@for version in $(VERSIONS); do \
+		echo "Kubernetes $$version"; \
+		CLUSTER_NAME=e2e-$${version//./-} KUBERNETES_VERSION=$$version go test -tags e2e -count=1 -v -parallel 6 -timeout 40m ./e2e/tests; \
+		go run ./e2e/cluster down --name "e2e-$${version//./-}"; \
+	done
+
 .PHONY: test-matrix
 test-matrix: images ## Every workload kind on Kubernetes 1.33, 1.34 and 1.35, and side by side with its own restart rules.
 	go test -tags e2e -count=1 -v -parallel 60 -timeout 40m ./e2e/matrix
@@ -113,9 +166,22 @@ test-matrix: images ## Every workload kind on Kubernetes 1.33, 1.34 and 1.35, an
 test-restartall: images ## Pods that restart all their containers, side by side with Kubernetes 1.36.
 	go test -tags e2e -count=1 -v -parallel 8 -timeout 30m ./e2e/restartall -native=$(or $(NATIVE),build)
 
+.PHONY: test-reports
+test-reports: images ## What users see of restarts in place, who may report what, how long it takes; prints figures.
+	go test -tags integration -count=1 -v -timeout 10m ./e2e/reports/api
+	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -parallel 6 -timeout 20m ./e2e/reports
+
 .PHONY: test-chaos
 test-chaos: images ## What restarts of whole Pods survive: kills at every step, full disks, a kubelet that restarts. SEED=N replays a run.
 	go test -tags e2e -count=1 -v -parallel 24 -timeout 40m $(if $(SKIP),-skip '$(SKIP)') ./e2e/chaos -seed=$(or $(SEED),0)
+
+.PHONY: test-installs
+test-installs: images ## Install with kustomize and Helm, with cert-manager and without; apply again, upgrade, remove. 30 s of load.
+	go test -tags e2e -count=1 -v -timeout 30m ./e2e/installs
+
+.PHONY: test-load
+test-load: images ## LOAD_FOR (10m) of 50 admissions/s under restarts, rotations and a rolling upgrade: no error, no Pod left out.
+	go test -tags e2e -count=1 -v -timeout 60m ./e2e/installs -run TestLoad -load-for=$(or $(LOAD_FOR),10m)
 
 .PHONY: fuzz
 fuzz: ## Each fuzz target for FUZZTIME, a duration or a number of runs like 10000x.
@@ -130,8 +196,8 @@ lint: ## gofmt, go vet and staticcheck, for all build tags.
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt: $$unformatted"; exit 1; }
 	go vet -tags 'e2e integration' ./...
 	go run $(STATICCHECK) -tags 'e2e,integration' ./...
-	@# Only vet: staticcheck would look into all of Kubernetes, for minutes.
-	cd differential && go vet ./...
+	@# Only vet: staticcheck would look into all of Kubernetes, Helm and cert-manager, for minutes.
+	for module in differential release e2e/certmanager; do (cd $$module && go vet ./...); done
 
 ##@ Measure
 

@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/api"
 )
 
 // examples are the files of the directory, and what their comments promise. said is what kubectl apply
@@ -110,6 +112,11 @@ func TestExamples(t *testing.T) {
 		require.NotNil(t, check, "examples/%s has no test", file.Name())
 		seen[file.Name()] = true
 		t.Run(file.Name(), func(t *testing.T) {
+			text, err := os.ReadFile(filepath.Join(root, "examples", file.Name()))
+			require.NoError(t, err)
+			if !strings.Contains(string(text), api.RulesAnnotation) {
+				needsFields(t)
+			}
 			t.Parallel()
 			namespace := newNamespace(t, optedIn)
 			_, said, err := kubectl(t, "", "apply", "-n", namespace, "-f", filepath.Join(root, "examples", file.Name()))
