@@ -177,7 +177,7 @@ test-chaos: images ## What restarts of whole Pods survive: kills at every step, 
 
 .PHONY: test-installs
 test-installs: images ## Install with kustomize and Helm, with cert-manager and without; apply again, upgrade, remove. 30 s of load.
-	go test -tags e2e -count=1 -v -timeout 30m ./e2e/installs
+	go test -tags e2e -count=1 -v -timeout 30m $(if $(SKIP),-skip '$(SKIP)') ./e2e/installs
 
 .PHONY: test-load
 test-load: images ## LOAD_FOR (10m) of 50 admissions/s under restarts, rotations and a rolling upgrade: no error, no Pod left out.
