@@ -1,5 +1,5 @@
 // Command kubectl-restartrules is the kubectl plugin of Restart Rules: it validates, injects, converts
-// and explains manifests without a cluster, with the code of the webhook.
+// and explains manifests without a cluster, with the code of the webhook, and shows what has become of Pods.
 package main
 
 import (
@@ -55,9 +55,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-restartrules",
-		Short: "Validate, inject, convert and explain restart rules, without a cluster",
+		Short: "Validate, inject, convert and explain restart rules, without a cluster; show what has restarted",
 		Long: `Validate, inject, convert and explain the restart rules of manifests, without a cluster: with the code of
-the Restart Rules webhook, which does the same when they are applied.
+the Restart Rules webhook, which does the same when they are applied. And show what has become of the Pods of a cluster.
 
 Exit codes: 0 fine, 1 there are errors in the manifests, 2 wrong usage or input that can't be read.
 
@@ -68,11 +68,12 @@ For completion behind kubectl put an executable kubectl_complete-restartrules in
 		Example: `  kubectl restartrules validate -f manifests/ -R
   kubectl restartrules explain -f pod.yaml --exit trainer=42
   kubectl restartrules convert -f job.yaml
+  kubectl restartrules status -A
   kubectl restartrules inject -f pod.yaml --image=example.com/restartrules:v1 | kubectl apply -f -`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl restartrules"},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newValidateCommand(), newInjectCommand(), newConvertCommand(), newExplainCommand())
+	root.AddCommand(newValidateCommand(), newInjectCommand(), newConvertCommand(), newExplainCommand(), newStatusCommand())
 	return root
 }

@@ -1,0 +1,94 @@
+package status
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	"restartrules.dev/pkg/report"
+)
+
+// Columns says which columns a table has beside the usual ones.
+type Columns struct{ Namespace, Wide bool }
+
+// none is in a cell where there is nothing to say, unknown where nobody knows.
+const none, unknown = "<none>", "<unknown>"
+
+// Table writes a row for each container.
+func Table(w io.Writer, pods []Pod, columns Columns, now time.Time) error {
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	header := []string{"POD", "CONTAINER", "RESTARTS", "IN-PLACE", "LAST", "AGO"}
+	if columns.Namespace {
+		header = append([]string{"NAMESPACE"}, header...)
+	}
+	if columns.Wide {
+		header = append(header, "RULE", "TOOK", "NEXT", "PHASE")
+	}
+	fmt.Fprintln(table, strings.Join(header, "\t"))
+	for i := range pods {
+		p := &pods[i]
+		for j := range p.Containers {
+			row := p.Containers[j].row(p, columns.Wide, now)
+			if columns.Namespace {
+				row = append([]string{p.Namespace}, row...)
+			}
+			fmt.Fprintln(table, strings.Join(row, "\t"))
+		}
+	}
+	return table.Flush()
+}
+
+func (c *Container) row(p *Pod, wide bool, now time.Time) []string {
+	inPlace, last, ago, rule, took, next := unknown, unknown, unknown, unknown, unknown, unknown
+	if p.Reported {
+		inPlace, last, ago, rule, took, next = strconv.Itoa(c.InPlace), none, none, none, none, none
+	}
+	if c.Last != nil {
+		last, ago, rule, took = cause(c.Last), duration.HumanDuration(now.Sub(c.Last.Time)), ruleOf(c.Last), tookOf(c.Last)
+	}
+	if c.Next != nil {
+		next = "attempt " + strconv.Itoa(c.Next.Attempt)
+		if c.Next.Max > 0 {
+			next += " of " + strconv.Itoa(c.Next.Max+1)
+		}
+		if wait := c.Next.At.Sub(now); wait > 0 {
+			next += " in " + duration.HumanDuration(wait)
+		}
+	}
+	row := []string{p.Name, c.Name, strconv.Itoa(int(c.Restarts)), inPlace, last, ago}
+	if wide {
+		row = append(row, rule, took, next, p.Phase)
+	}
+	return row
+}
+
+// cause is the exit code, if there was an exit, and what followed.
+func cause(r *report.Restart) string {
+	if r.ExitCode == nil {
+		return "on demand: " + r.Action
+	}
+	return "exit " + strconv.Itoa(*r.ExitCode) + ": " + r.Action
+}
+
+func ruleOf(r *report.Restart) string {
+	switch {
+	case r.ExitCode == nil:
+		return none
+	case r.Rule == report.NoRule:
+		return "restartPolicy"
+	default:
+		return "restartPolicyRules[" + strconv.Itoa(r.Rule) + "]"
+	}
+}
+
+func tookOf(r *report.Restart) string {
+	if r.DurationMicros == 0 {
+		return none
+	}
+	return (time.Duration(r.DurationMicros) * time.Microsecond).String()
+}
