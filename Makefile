@@ -146,7 +146,7 @@ test-total: ## Whether stopping is total: trees, daemons, fork bombs, exec sessi
 .PHONY: test-e2e
 test-e2e: images ## The whole on a real kubelet.
 	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -timeout 10m ./e2e/cluster/node
-	go test -tags e2e -count=1 -v -parallel 6 -timeout 40m ./e2e/tests
+	go test -tags e2e -count=1 -v -parallel 12 -timeout 40m ./e2e/tests
 
 VERSIONS ?= 1.29.15 1.33.13 1.34.4 1.36.3
 
@@ -154,7 +154,7 @@ VERSIONS ?= 1.29.15 1.33.13 1.34.4 1.36.3
 test-versions: images ## The same on each of VERSIONS, a cluster each (builds those that are missing: minutes).
 	@for version in $(VERSIONS); do \
 		echo "Kubernetes $$version"; \
-		CLUSTER_NAME=e2e-$${version//./-} KUBERNETES_VERSION=$$version go test -tags e2e -count=1 -v -parallel 6 -timeout 40m ./e2e/tests; \
+		CLUSTER_NAME=e2e-$${version//./-} KUBERNETES_VERSION=$$version go test -tags e2e -count=1 -v -parallel 12 -timeout 40m ./e2e/tests; \
 		go run ./e2e/cluster down --name "e2e-$${version//./-}"; \
 	done
 
