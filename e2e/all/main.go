@@ -42,8 +42,8 @@ var parts = []part{
 	// make test-chaos has the two long ones, too: 200 kills of each, at every step.
 	{name: "what restarts of whole Pods survive", commands: [][]string{{"make", "test-chaos", "SKIP=AtEveryWriteOfTheJournal|AtEveryReport"}}, lacks: lacksCluster},
 	{name: "stopping is total, 10 runs each", commands: [][]string{{"make", "test-total", "RUNS=10"}}, lacks: lacksCluster},
-	// make test-load has more: how long it may last is no matter of passing.
-	{name: "installations, certificates, removal", commands: [][]string{{"make", "test-installs", "SKIP=TestLoad"}}, lacks: lacksCluster},
+	// Each tool and each kind of certificate once. make test-installs has all four, make test-load the load.
+	{name: "installations, certificates, removal", commands: [][]string{{"make", "test-installs", "SKIP=TestLoad|TestInstalls/kustomize,_self-managed|TestInstalls/Helm,_cert-manager"}}, lacks: lacksCluster},
 	{name: "versions and kinds, side by side", commands: [][]string{{"make", "test-matrix"}}, lacks: lacksCluster},
 }
 
