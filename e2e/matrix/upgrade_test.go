@@ -53,9 +53,12 @@ func upgrades() (all []*upgraded) {
 	}
 	restartAll := in(88)
 	restartAll.Action = corev1.ContainerRestartRuleActionRestartAllContainers
+	// A source that exits before another container has started is no case for both to be told apart by.
+	afterB := c("a", "88,0")
+	afterB.Command = []string{"/bin/sh", "-c", "until [ -s " + recordOf("b") + " ]; do sleep 0.1; done; exec /app -record=" + recordOf("a") + " -run=200ms -exit=88,0"}
 	whole := func(name string) scenario {
 		return pod{name: name, policy: podNever, phase: succeeded, init: containers{c("setup", "0,0")},
-			regular: containers{c("a", "88,0").running("2s").is(never, restartAll), c("b", "143,0").running("0,400ms")}}.scenario()
+			regular: containers{afterB.is(never, restartAll), c("b", "143,0").running("0,400ms")}}.scenario()
 	}
 	insist := map[string]string{api.ModeAnnotation: api.ModeEmulate}
 	return append(all,
