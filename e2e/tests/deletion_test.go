@@ -56,6 +56,7 @@ var deletions = map[string]struct {
 	},
 	"a peer's end makes the app end with a matching code": {
 		pod: func(t *testing.T, shared bool) *builder {
+			needsSleep(t)
 			// The app notices within microseconds that its connection is gone, two seconds before its
 			// own container is told.
 			b := newPod(t, "del-peer", shared, "-peer=127.0.0.1:8098", "-on-term=-1").rules(`{"containers": {

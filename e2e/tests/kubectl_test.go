@@ -246,6 +246,7 @@ stdin: true`
 
 // Who is attached stays so: a restart in place is in the same container.
 func TestAttach(t *testing.T) {
+	needsFields(t)
 	for name, test := range map[string]struct {
 		container string
 		attach    func(namespace string) *exec.Cmd

@@ -35,6 +35,8 @@ const (
 var (
 	cluster *install.Cluster
 	client  *kubernetes.Clientset
+	// apiServer is the API server's version.
+	apiServer *version.Version
 	// hasFields says that the API server passes native rules on to webhooks, be its gates on or off.
 	hasFields bool
 )
@@ -61,9 +63,14 @@ func setUp(ctx context.Context) error {
 	if client, err = cluster.Client(); err != nil {
 		return err
 	}
-	if hasFields, err = knowsFields(); err != nil {
+	info, err := client.Discovery().ServerVersion()
+	if err != nil {
 		return err
 	}
+	if apiServer, err = version.ParseGeneric(info.GitVersion); err != nil {
+		return err
+	}
+	hasFields = apiServer.AtLeast(version.MustParseGeneric("1.34.0"))
 	for _, namespace := range []*corev1.Namespace{
 		{ObjectMeta: metav1.ObjectMeta{Name: enabled, Labels: map[string]string{api.InjectLabel: api.InjectEnabled}}},
 		{ObjectMeta: metav1.ObjectMeta{Name: plain}},
@@ -75,21 +82,19 @@ func setUp(ctx context.Context) error {
 	return waitForServiceAccounts(ctx)
 }
 
-// knowsFields says whether the API server is 1.34 or later, which have the field restartPolicyRules.
-func knowsFields() (bool, error) {
-	info, err := client.Discovery().ServerVersion()
-	if err != nil {
-		return false, err
-	}
-	has, err := version.MustParseGeneric(info.GitVersion).Compare("1.34.0")
-	return has >= 0, err
-}
-
 // needsFields skips a test of native fields where there are none.
 func needsFields(t *testing.T) {
 	t.Helper()
 	if !hasFields {
 		t.Skip("needs an API server from 1.34 on: this one has no restartPolicyRules")
+	}
+}
+
+// needsSleep skips a test of hooks that sleep where there are none.
+func needsSleep(t *testing.T) {
+	t.Helper()
+	if !apiServer.AtLeast(version.MustParseGeneric("1.30.0")) {
+		t.Skip("needs an API server from 1.30 on: this one has no lifecycle handler sleep")
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 // TestAnOutageOfTheWebhook stops it: only the creation of Pods with rules, and what else brings rules, has to wait.
 func TestAnOutageOfTheWebhook(t *testing.T) {
+	needsFields(t) // of the Deployment, which are lifted
 	p := newPod(t, "outage", true).rules(restartAtOnce(42)).create(t)
 	p.waitStarts("app", 1)
 	before := waitPod(t, enabled, p.name, "ready", isReady)

@@ -74,6 +74,7 @@ func TestShapePostStart(t *testing.T) {
 		server.wait()
 	})
 	t.Run("sleep", func(t *testing.T) {
+		needsSleep(t)
 		t.Parallel()
 		s := newShape(t, newNamespace(t, optedIn), "echo here")
 		s.Spec.TerminationGracePeriodSeconds = ptr.To[int64](3) // it must be longer than the hook
@@ -103,6 +104,7 @@ func TestShapePreStop(t *testing.T) {
 			return server.handler(), server.wait
 		}, "start term end"},
 		"sleep": {func(t *testing.T) (*corev1.LifecycleHandler, func()) {
+			needsSleep(t)
 			return &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: 2}}, func() {}
 		}, "start term end"},
 		// The API server lets it pass, and no kubelet can do it: it says so in an event and goes on.
@@ -188,6 +190,7 @@ func TestShapeTerminationMessage(t *testing.T) {
 
 // The kubelet waits for a preStop hook that sleeps, and the command that was restarted goes on meanwhile.
 func TestShapePreStopSleepIsWaitedFor(t *testing.T) {
+	needsSleep(t)
 	t.Parallel()
 	onlyLocal(t)
 	p := newPod(t, "shape-sleep", true, "-run=1s,0", "-exit=42").rules(restartAtOnce(42)).
