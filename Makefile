@@ -145,8 +145,8 @@ test-total: ## Whether stopping is total: trees, daemons, fork bombs, exec sessi
 
 .PHONY: test-e2e
 test-e2e: images ## The whole on a real kubelet.
-	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -timeout 10m ./e2e/cluster/node
-	go test -tags e2e -count=1 -v -parallel 12 -timeout 40m ./e2e/tests
+	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -timeout 10m $(if $(RUN),-run '$(RUN)') ./e2e/cluster/node
+	go test -tags e2e -count=1 -v -parallel 12 -timeout 40m $(if $(RUN),-run '$(RUN)') ./e2e/tests
 
 VERSIONS ?= 1.29.15 1.33.13 1.34.4 1.36.3
 
@@ -160,7 +160,7 @@ test-versions: images ## The same on each of VERSIONS, a cluster each (builds th
 
 .PHONY: test-matrix
 test-matrix: images ## Every workload kind on Kubernetes 1.33, 1.34 and 1.35, and side by side with its own restart rules.
-	go test -tags e2e -count=1 -v -parallel 60 -timeout 40m -skip '^TestUpgrade$$' ./e2e/matrix
+	go test -tags e2e -count=1 -v -parallel 60 -timeout 40m -skip '^TestUpgrade$$' $(if $(RUN),-run '$(RUN)') ./e2e/matrix
 
 .PHONY: test-upgrade
 test-upgrade: images ## Upgrade a cluster from Kubernetes 1.33 to 1.36 under stored manifests: what was emulated comes out native.
@@ -169,12 +169,12 @@ test-upgrade: images ## Upgrade a cluster from Kubernetes 1.33 to 1.36 under sto
 
 .PHONY: test-restartall
 test-restartall: images ## Pods that restart all their containers, side by side with Kubernetes 1.36.
-	go test -tags e2e -count=1 -v -parallel 8 -timeout 30m ./e2e/restartall -native=$(or $(NATIVE),build)
+	go test -tags e2e -count=1 -v -parallel 8 -timeout 30m $(if $(RUN),-run '$(RUN)') ./e2e/restartall -native=$(or $(NATIVE),build)
 
 .PHONY: test-reports
 test-reports: images ## What users see of restarts in place, who may report what, how long it takes; prints figures.
-	go test -tags integration -count=1 -v -timeout 10m ./e2e/reports/api
-	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -parallel 6 -timeout 20m ./e2e/reports
+	go test -tags integration -count=1 -v -timeout 10m $(if $(RUN),-run '$(RUN)') ./e2e/reports/api
+	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -parallel 6 -timeout 20m $(if $(RUN),-run '$(RUN)') ./e2e/reports
 
 .PHONY: test-chaos
 test-chaos: images ## What restarts of whole Pods survive: kills at every step, full disks, a kubelet that restarts. SEED=N replays a run.
@@ -182,7 +182,7 @@ test-chaos: images ## What restarts of whole Pods survive: kills at every step, 
 
 .PHONY: test-installs
 test-installs: images ## Install with kustomize and Helm, with cert-manager and without; apply again, upgrade, remove. 30 s of load.
-	go test -tags e2e -count=1 -v -timeout 30m $(if $(SKIP),-skip '$(SKIP)') ./e2e/installs
+	go test -tags e2e -count=1 -v -timeout 30m $(if $(SKIP),-skip '$(SKIP)') $(if $(RUN),-run '$(RUN)') ./e2e/installs
 
 .PHONY: test-load
 test-load: images ## LOAD_FOR (10m) of 50 admissions/s under restarts, rotations and a rolling upgrade: no error, no Pod left out.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -20,6 +21,9 @@ type part struct {
 	name string
 	// commands run one after the other, until one fails. "make" is the make that runs this.
 	commands [][]string
+	// again has the tests that failed run a second time: they are on a cluster, where a machine that stands
+	// still for a moment can be the reason. The summary lists them.
+	again bool
 	// lacks says what of this machine keeps the part from running and what it takes; nil or empty:
 	// nothing does.
 	lacks func() (reason, needed string)
@@ -36,15 +40,15 @@ var parts = []part{
 	// A number of runs: with a duration, go test fails on a busy machine when the time is up in the
 	// middle of a run ("context deadline exceeded").
 	{name: "fuzzing, 2,000 runs each", commands: [][]string{{"make", "fuzz", "FUZZTIME=2000x"}}},
-	{name: "end-to-end tests", commands: [][]string{{"make", "test-e2e"}}, lacks: lacksCluster},
-	{name: "restarts of all containers, side by side", commands: [][]string{{"make", "test-restartall", "NATIVE=cached"}}, lacks: lacksCluster},
-	{name: "reports", commands: [][]string{{"make", "test-reports"}}, lacks: lacksCluster},
+	{name: "end-to-end tests", commands: [][]string{{"make", "test-e2e"}}, again: true, lacks: lacksCluster},
+	{name: "restarts of all containers, side by side", commands: [][]string{{"make", "test-restartall", "NATIVE=cached"}}, again: true, lacks: lacksCluster},
+	{name: "reports", commands: [][]string{{"make", "test-reports"}}, again: true, lacks: lacksCluster},
 	// make test-chaos has the two long ones, too: 200 kills of each, at every step.
 	{name: "what restarts of whole Pods survive", commands: [][]string{{"make", "test-chaos", "SKIP=AtEveryWriteOfTheJournal|AtEveryReport"}}, lacks: lacksCluster},
 	{name: "stopping is total, 10 runs each", commands: [][]string{{"make", "test-total", "RUNS=10"}}, lacks: lacksCluster},
 	// Each tool and each kind of certificate once. make test-installs has all four, make test-load the load.
-	{name: "installations, certificates, removal", commands: [][]string{{"make", "test-installs", "SKIP=TestLoad|TestInstalls/kustomize,_self-managed|TestInstalls/Helm,_cert-manager"}}, lacks: lacksCluster},
-	{name: "versions and kinds, side by side", commands: [][]string{{"make", "test-matrix"}}, lacks: lacksCluster},
+	{name: "installations, certificates, removal", commands: [][]string{{"make", "test-installs", "SKIP=TestLoad|TestInstalls/kustomize,_self-managed|TestInstalls/Helm,_cert-manager"}}, again: true, lacks: lacksCluster},
+	{name: "versions and kinds, side by side", commands: [][]string{{"make", "test-matrix"}}, again: true, lacks: lacksCluster},
 }
 
 // leftOut are tests that are not compiled on this system: they are missing in parts that run.
@@ -101,7 +105,7 @@ func main() {
 // run runs the parts and returns the exit code. The last line of what it writes to out is the summary.
 func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
 	began := time.Now()
-	var failed []string
+	var failed, again []string
 	passed, broken := 0, 0
 	for _, p := range parts {
 		if p.lacks != nil {
@@ -117,11 +121,17 @@ func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
 		for _, skipped := range lines.skipped {
 			left = append(left, p.name+": "+skipped)
 		}
+		if n := len(lines.failed); err != nil && p.again && n > 0 && n <= mostAgain {
+			fmt.Fprintf(out, "==> %s: FAILED after %s: %v; once more: %s\n", p.name, since(start), err, strings.Join(lines.failed, ", "))
+			again = append(again, p.name+": "+strings.Join(lines.failed, ", "))
+			again = append(again, quoted(lines.why)...)
+			lines, p.commands = &testOutput{out: out}, only(p.commands, lines.failed)
+			err = p.run(ctx, lines)
+		}
 		if err != nil {
 			failed = append(failed, p.name+": "+err.Error())
-			for _, line := range lines.last {
-				failed = append(failed, "  | "+line)
-			}
+			failed = append(failed, quoted(lines.why)...)
+			failed = append(failed, quoted(lines.last)...)
 			broken++
 			fmt.Fprintf(out, "==> %s: FAILED after %s: %v\n", p.name, since(start), err)
 			continue
@@ -131,12 +141,33 @@ func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
 	}
 	fmt.Fprintf(out, "\nall in %s\n", since(began))
 	list(out, "failed", failed)
+	if len(again) > 0 {
+		list(out, "failed once, to be looked into", again)
+	}
 	list(out, "left out", left)
 	fmt.Fprintf(out, "%d passed, %d failed\n", passed, broken)
 	if broken > 0 {
 		return 1
 	}
 	return 0
+}
+
+// mostAgain is of how many tests that failed the machine may be the reason.
+const mostAgain = 3
+
+// only is the commands for these tests alone.
+func only(commands [][]string, tests []string) (all [][]string) {
+	for _, c := range commands {
+		all = append(all, append(slices.Clone(c), "RUN=^("+strings.Join(tests, "|")+")$$"))
+	}
+	return all
+}
+
+func quoted(lines []string) (all []string) {
+	for _, line := range lines {
+		all = append(all, "  | "+line)
+	}
+	return all
 }
 
 // run streams the output of the part's commands.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,6 +33,35 @@ func TestRunGoesOnAfterAFailureAndTellsOfIt(t *testing.T) {
 			require.True(t, strings.HasSuffix(out.String(), test.end), out.String())
 		})
 	}
+}
+
+// failsOnce is a part whose test fails the first time. The script is told what to run.
+func failsOnce(t *testing.T) part {
+	file := filepath.Join(t.TempDir(), "ran")
+	script := `echo "=== RUN   TestMoon"; echo "    moon_test.go:7: it is new"; echo "ran $1"
+		if [ -e ` + file + ` ]; then echo "--- PASS: TestMoon (0.00s)"; exit 0; fi
+		touch ` + file + `; echo "--- FAIL: TestMoon (0.00s)"; exit 1`
+	return part{name: "moon", commands: [][]string{{"sh", "-c", script, "sh"}}}
+}
+
+func TestAPartMayRunItsFailedTestsOnceMoreAndSaysSo(t *testing.T) {
+	p := failsOnce(t)
+	p.again = true
+	var out bytes.Buffer
+	require.Zero(t, run(t.Context(), &out, []part{p}, nil))
+	require.Contains(t, out.String(), "ran RUN=^(TestMoon)$$\n")
+	require.True(t, strings.HasSuffix(out.String(), `failed: nothing
+failed once, to be looked into:
+  moon: TestMoon
+    |     moon_test.go:7: it is new
+    | ran `+`
+    | --- FAIL: TestMoon (0.00s)
+left out: nothing
+1 passed, 0 failed
+`), out.String())
+
+	out.Reset()
+	require.Equal(t, 1, run(t.Context(), &out, []part{failsOnce(t)}, nil), "others don't")
 }
 
 func TestSkippedTestsAreListedWithTheirReason(t *testing.T) {

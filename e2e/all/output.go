@@ -11,18 +11,28 @@ import (
 type testOutput struct {
 	out     io.Writer
 	skipped []string
+	// failed are the tests that failed, subtests apart.
+	failed []string
+	// why is what the tests that failed logged, the end of it.
+	why []string
 	// last are the last lines that were passed on.
 	last []string
 
 	rest   []byte // of a line that is not complete
 	reason string // the last line that a test logged
+
+	test string              // whose lines these are
+	logs map[string][]string // by test
 }
 
-// lastLines is how many lines of a part that failed are repeated at the end.
+// lastLines is how many lines of a part or test that failed are repeated at the end.
 const lastLines = 25
 
 var (
 	uninteresting = regexp.MustCompile(`^(=== (RUN|PAUSE|CONT|NAME) |\s*--- PASS: )`)
+	whose         = regexp.MustCompile(`^=== (?:RUN|CONT|NAME)\s+(\S+)`)
+	passed        = regexp.MustCompile(`^\s*--- PASS: (\S+)`)
+	failed        = regexp.MustCompile(`^(\s*)--- FAIL: (\S+)`)
 	skip          = regexp.MustCompile(`^\s*--- SKIP: (\S+)`)
 	logged        = regexp.MustCompile(`^\s+\S+_test\.go:\d+: (.*)`)
 )
@@ -48,13 +58,38 @@ func (o *testOutput) line(line string) error {
 	if m := skip.FindStringSubmatch(line); m != nil {
 		o.skipped = append(o.skipped, m[1]+": "+o.reason)
 	}
+	o.attribute(line)
 	if uninteresting.MatchString(line) {
 		return nil
 	}
-	if len(o.last) == lastLines {
-		o.last = o.last[1:]
-	}
-	o.last = append(o.last, line)
+	o.last = appendLast(o.last, line)
 	_, err := io.WriteString(o.out, line+"\n")
 	return err
+}
+
+// attribute keeps what each test logs until it is known how the test ends.
+func (o *testOutput) attribute(line string) {
+	if m := whose.FindStringSubmatch(line); m != nil {
+		o.test = m[1]
+	} else if m := passed.FindStringSubmatch(line); m != nil {
+		delete(o.logs, m[1])
+	} else if m := failed.FindStringSubmatch(line); m != nil {
+		if m[1] == "" {
+			o.failed = append(o.failed, m[2])
+		}
+		o.why = append(append(o.why, o.logs[m[2]]...), line)
+		delete(o.logs, m[2])
+	} else if o.test != "" {
+		if o.logs == nil {
+			o.logs = map[string][]string{}
+		}
+		o.logs[o.test] = appendLast(o.logs[o.test], line)
+	}
+}
+
+func appendLast(lines []string, line string) []string {
+	if len(lines) == lastLines {
+		lines = lines[1:]
+	}
+	return append(lines, line)
 }

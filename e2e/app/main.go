@@ -33,6 +33,7 @@ func main() {
 	began := now()
 	path := flag.String("record", "", "the record, appended to")
 	runs := flag.String("run", "0", "how long to run, 0: until told to stop; comma-separated as -exit")
+	after := flag.String("after", "", "names of records, comma-separated: -run begins when each of them has a start")
 	exits := flag.String("exit", "0", "exit codes, comma-separated: of the first start, the second …; the last one repeats")
 	onTerm := flag.Int("on-term", 143, "exit code on SIGTERM; -1: go on")
 	termDelay := flag.Duration("term-delay", 0, "how long the end takes after SIGTERM")
@@ -91,9 +92,13 @@ func main() {
 	if *obey {
 		go func() { a.exit(a.obey(record.ExitFile(*path, starts+1), &told)) }()
 	}
-	var over <-chan time.Time
+	over := make(chan struct{})
 	if run > 0 {
-		over = time.After(run - time.Duration(now()-began))
+		go func() {
+			a.awaitStarts(*after)
+			time.Sleep(run - time.Duration(now()-began))
+			close(over)
+		}()
 	}
 	for {
 		select {
@@ -189,6 +194,18 @@ func (a app) obey(file string, told *atomic.Bool) int {
 		return 120
 	}
 	return code
+}
+
+// awaitStarts returns when each of the records, which are beside its own, has a start.
+func (a app) awaitStarts(names string) {
+	if names == "" {
+		return
+	}
+	for _, name := range strings.Split(names, ",") {
+		for !strings.Contains(await(filepath.Join(filepath.Dir(a.record.Name()), name)), `"event":"start"`) {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 }
 
 // await returns what is in the file, once it is there.

@@ -14,10 +14,10 @@ import (
 	"restartrules.dev/pkg/api"
 )
 
-// meshPod is a Pod with probes of the kinds that meshes rewrite, whose application runs for a second, ends
+// meshPod is a Pod with probes of the kinds that meshes rewrite, whose application runs for three seconds, ends
 // with 42 and then goes on.
-func meshPod(t *testing.T, name string) *builder {
-	b := newPod(t, name, true, "-run=3s,0s", "-exit=42", "-serve=8080")
+func meshPod(t *testing.T, name string, args ...string) *builder {
+	b := newPod(t, name, true, append(args, "-run=3s,0s", "-exit=42", "-serve=8080")...)
 	probe := func(h corev1.ProbeHandler) *corev1.Probe {
 		return &corev1.Probe{ProbeHandler: h, PeriodSeconds: 1, FailureThreshold: 30}
 	}
@@ -76,7 +76,7 @@ func TestRestartsInAMesh(t *testing.T) {
 			})
 			t.Run(m.name+"-"+order+"-whole-pod", func(t *testing.T) {
 				t.Parallel()
-				b := meshPod(t, m.name+"-"+order+"-whole-pod").container("peer").rules(rulesWith("RestartAllContainers", ""))
+				b := meshPod(t, m.name+"-"+order+"-whole-pod", "-after=peer").container("peer").rules(rulesWith("RestartAllContainers", ""))
 				b.Annotations[api.ExcludeContainersAnnotation] = m.proxy + "," + mesh.IstioInit + "," + mesh.LinkerdInit
 				p := b.injectedBy(t, m.inject(options), first).create(t)
 				p.waitStarts("app", 2)

@@ -90,7 +90,11 @@ func TestPodSecurityRestricted(t *testing.T) {
 			require.NoError(t, err, stderr)
 			return stdout
 		}
-		eventually(t, "started twice", func() bool { return in("grep", "-c", "start", "/work/app") == "2\n" })
+		eventually(t, "started twice", func() bool {
+			// What is begun in the container just before the restart is stopped with it.
+			stdout, _, err := kubectl(t, "", "exec", "-n", namespace, b.Name, "-c", "app", "--", "grep", "-c", "start", "/work/app")
+			return err == nil && stdout == "2\n"
+		})
 		require.Equal(t, "1234\n", in("id", "-u"))
 		require.Equal(t, "1234\n", in("stat", "-c", "%u", "/work/app"), "the application's own user")
 		require.Contains(t, in("cat", "/restartrules/attempt/app.json"), `"attempt":2`)

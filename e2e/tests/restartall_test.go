@@ -36,7 +36,7 @@ func TestRestartAllOnDemand(t *testing.T) {
 
 func TestTerminatePodEndsAllWithTheirOwnCodes(t *testing.T) {
 	t.Parallel()
-	b := newPod(t, "terminate", true, "-run=1s", "-exit=42").container("peer", "-on-term=5").rules(rulesWith("TerminatePod", ""))
+	b := newPod(t, "terminate", true, "-run=10ms", "-after=peer", "-exit=42").container("peer", "-on-term=5").rules(rulesWith("TerminatePod", ""))
 	b.Spec.RestartPolicy = corev1.RestartPolicyAlways
 	pod := b.create(t).waitPhase(corev1.PodFailed)
 	require.EqualValues(t, 42, status(pod, "app").State.Terminated.ExitCode)
@@ -45,7 +45,7 @@ func TestTerminatePodEndsAllWithTheirOwnCodes(t *testing.T) {
 
 func TestExcludedContainersGoOn(t *testing.T) {
 	t.Parallel()
-	b := newPod(t, "excluded", true, "-run=1s,0s", "-exit=42").container("mesh").rules(rulesWith("RestartAllContainers", ""))
+	b := newPod(t, "excluded", true, "-run=10ms,0s", "-after=mesh", "-exit=42").container("mesh").rules(rulesWith("RestartAllContainers", ""))
 	b.Annotations[api.ExcludeContainersAnnotation] = "mesh"
 	p := b.create(t)
 	p.waitStarts("app", 2)
@@ -55,7 +55,7 @@ func TestExcludedContainersGoOn(t *testing.T) {
 
 func TestANewSandbox(t *testing.T) {
 	t.Parallel()
-	b := newPod(t, "sandbox", true, "-run=1s,0s", "-exit=42").container("peer").rules(rulesWith("RestartAllContainers", ""))
+	b := newPod(t, "sandbox", true, "-run=10ms,0s", "-after=peer", "-exit=42").container("peer").rules(rulesWith("RestartAllContainers", ""))
 	delete(b.Annotations, api.ShareProcessNamespaceAnnotation)
 	b.Annotations[api.StrategyAnnotation] = api.StrategySandbox
 	b.Spec.RestartPolicy = corev1.RestartPolicyAlways
@@ -71,7 +71,7 @@ func TestANewSandbox(t *testing.T) {
 // A Pod in which nothing ends is not kept from being deleted, nor started again on the way.
 func TestDeletionInTheMiddleOfARestart(t *testing.T) {
 	t.Parallel()
-	b := newPod(t, "deleted-restart", true, "-run=1s,0s", "-exit=42").container("slow", "-on-term=0", "-term-delay=5s").
+	b := newPod(t, "deleted-restart", true, "-run=10ms,0s", "-after=slow", "-exit=42").container("slow", "-on-term=0", "-term-delay=5s").
 		rules(rulesWith("RestartAllContainers", `, "restartAllContainers": {"terminationGracePeriodSeconds": 30}`))
 	b.Spec.TerminationGracePeriodSeconds = ptr.To[int64](20)
 	p := b.create(t)
