@@ -83,7 +83,7 @@ func TestAChangedImageOfAWholePod(t *testing.T) {
 	})
 	require.Equal(t, 1, starts(p.events("peer")))
 
-	require.Contains(t, p.exec("peer", api.ShimPath, "restart-all"), "accepted")
+	p.restartAll("peer")
 	p.waitStarts("peer", 2)
 	eventually(t, "all have restarted, with the other image", func() bool { return record() == started+"setup new\napp new\n" })
 	require.EqualValues(t, 1, status(p.get(), "app").RestartCount)

@@ -191,6 +191,18 @@ func (p *runningPod) exec(container string, command ...string) string {
 	return stdout
 }
 
+// restartAll asks from inside a container for a restart of the whole Pod. That stops who asks, too, perhaps before
+// the answer is read.
+func (p *runningPod) restartAll(container string, flags ...string) {
+	p.t.Helper()
+	stdout, stderr, err := kubectl(p.t, "", append([]string{"exec", "-n", enabled, p.name, "-c", container, "--", api.ShimPath, "restart-all"}, flags...)...)
+	if err == nil {
+		require.Contains(p.t, stdout, "accepted")
+		return
+	}
+	require.Contains(p.t, stderr, "exit code 137")
+}
+
 func (p *runningPod) logs(container string) string {
 	p.t.Helper()
 	stdout, stderr, err := kubectl(p.t, "", "logs", "-n", enabled, p.name, "-c", container)

@@ -25,7 +25,7 @@ func TestRestartAllOnDemand(t *testing.T) {
 	p := newPod(t, "demand", true).container("peer").rules(rulesWith("RestartAllContainers", "")).create(t)
 	p.waitStarts("app", 1)
 	p.waitStarts("peer", 1)
-	require.Contains(t, p.exec("peer", api.ShimPath, "restart-all", "--reason=new data"), "accepted")
+	p.restartAll("peer", "--reason=new data")
 	p.waitStarts("app", 2)
 	p.waitStarts("peer", 2)
 	require.Zero(t, status(p.get(), "app").RestartCount)
