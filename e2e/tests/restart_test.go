@@ -23,7 +23,10 @@ func TestARestartInPlaceKeepsThePod(t *testing.T) {
 		require.Equal(t, shared, before.Spec.ShareProcessNamespace != nil && *before.Spec.ShareProcessNamespace)
 		require.Equal(t, api.ModeEmulated, before.Labels[api.ModeLabel])
 		require.Nil(t, before.Spec.Containers[0].RestartPolicyRules, "the API server has no such field with the gate off")
-		p.exec("app", "sh", "-c", "echo kept > /work/file")
+		eventually(t, "a file is written", func() bool { // a restart stops what does it
+			_, _, err := kubectl(t, "", "exec", "-n", enabled, p.name, "-c", "app", "--", "sh", "-c", "echo kept > /work/file")
+			return err == nil
+		})
 
 		p.waitStarts("app", 3)
 		after := p.get()
