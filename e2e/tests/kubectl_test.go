@@ -229,7 +229,7 @@ func TestLabelAnnotateAndExecWork(t *testing.T) {
 	require.Equal(t, status(before, "app").ContainerID, status(after, "app").ContainerID)
 }
 
-// asks reads a line in each attempt, and ends well after the second.
+// asks reads a line in each attempt, in the second one more, and ends well.
 const asks = `command:
 - sh
 - -c
@@ -238,6 +238,7 @@ const asks = `command:
   read -r line
   echo "got $line"
   [ "$line" = two ] || exit 42
+  read -r line
 restartPolicy: Never
 restartPolicyRules:
 - action: Restart

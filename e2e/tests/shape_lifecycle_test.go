@@ -92,7 +92,7 @@ func TestShapePreStop(t *testing.T) {
 		events string
 	}{
 		"exec": {func(t *testing.T) (*corev1.LifecycleHandler, func()) {
-			return &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "echo hooked >>/records/hook; kill -USR1 $(pidof app)"}}},
+			return &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "echo hooked >>/records/hook; kill -USR1 $(pidof app); exec sleep 5"}}}, // it ends with the application
 				func() {
 					b, err := readRecord(t, "hook")
 					require.NoError(t, err)

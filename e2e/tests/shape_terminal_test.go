@@ -31,7 +31,7 @@ func TestShapeTerminal(t *testing.T) {
 			}
 			script := &s.app().Command[2]
 			*script = strings.Replace(*script, "exec tail -f /dev/null",
-				`read -r line; echo "got $line"; read -r line; echo "got $line"; exit 0`, 1)
+				`read -r line; echo "got $line"; read -r line; echo "got $line"; read -r line; exit 0`, 1)
 			s.app().Stdin, s.app().TTY = true, tty
 			saw := s.restart()
 			flags := "-i"
@@ -45,7 +45,7 @@ func TestShapeTerminal(t *testing.T) {
 				return exec.Command("script", "--quiet", "--return", "--command", cluster.Kubectl+" "+command, "/dev/null")
 			}
 			// exec first: it ends with what it was given to do.
-			said := converse(t, inTerminal("exec -n "+s.namespace+" -it shape -- sh -c 'tty; read -r line; echo got $line'"), "exec")
+			said := converse(t, inTerminal("exec -n "+s.namespace+" -it shape -- sh -c 'tty; read -r line; echo got $line; read -r line'"), "exec")
 			require.Contains(t, said, "/dev/pts/", "exec has a terminal whatever the container has")
 			if tty {
 				require.NotContains(t, said, saw, "and one of its own")

@@ -32,7 +32,8 @@ func (s *transcript) String() string {
 }
 
 // converse types one line after the other, each when the one before was answered with "got" and the
-// line, and returns what was said when the command has ended.
+// line, and one more, upon which the command is to end: the last words of one that ends by itself can get
+// lost on the way. It returns what was said.
 func converse(t *testing.T, cmd *exec.Cmd, lines ...string) string {
 	t.Helper()
 	if _, err := exec.LookPath(cmd.Args[0]); err != nil {
@@ -54,6 +55,8 @@ func converse(t *testing.T, cmd *exec.Cmd, lines ...string) string {
 		require.NoError(t, err)
 		eventually(t, line+" is answered", func() bool { return strings.Contains(said.String(), "got "+line) })
 	}
+	_, err = stdin.Write([]byte("bye\n"))
+	require.NoError(t, err)
 	var end error
 	eventually(t, "it ends with the container", func() bool {
 		select {
