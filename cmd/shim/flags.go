@@ -21,6 +21,9 @@ const (
 	// defaultTerminationMessage is what the API server fills in (upstream:
 	// pkg/apis/core/v1/defaults.go, TerminationMessagePathDefault).
 	defaultTerminationMessage = "/dev/termination-log"
+	// defaultGrace is what Kubernetes gives a container to end (upstream: pkg/apis/core/v1/defaults.go,
+	// DefaultTerminationGracePeriodSeconds).
+	defaultGrace = 30 * time.Second
 )
 
 func runConfig(flags []flag, argv []string) (supervise.Config, error) {
@@ -100,20 +103,24 @@ func hookDir(flags []flag) (string, error) {
 	return dir, nil
 }
 
-// questionFlags are those of restart-all.
-func questionFlags(flags []flag) (dir, reason string, err error) {
-	dir = defaultDir
+// questionFlags are those of restart-all, and of restart, which has one more: grace.
+func questionFlags(flags []flag) (dir, reason string, grace time.Duration, err error) {
+	dir, grace = defaultDir, defaultGrace
 	for _, f := range flags {
 		switch f.name {
 		case "dir":
 			dir = f.value
 		case "reason":
 			reason = f.value
+		case "grace":
+			if grace, err = time.ParseDuration(f.value); err != nil {
+				return "", "", 0, errors.New("--grace=" + f.value + ": " + err.Error())
+			}
 		default:
-			return "", "", errors.New("--" + f.name + ": unknown flag")
+			return "", "", 0, errors.New("--" + f.name + ": unknown flag")
 		}
 	}
-	return dir, reason, nil
+	return dir, reason, grace, nil
 }
 
 func positive(text string) (time.Duration, error) {

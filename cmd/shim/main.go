@@ -26,6 +26,7 @@ const usage = `usage: shim run --container=NAME --on-exit=TABLE [--max-restarts=
                 [--kill-timeout=DURATION] [--entry=ARCHITECTURE=QUOTED...] -- COMMAND [ARG...]
        shim hook [--dir=DIR] -- COMMAND [ARG...]
        shim restart-all [--reason=TEXT] [--dir=DIR]
+       shim restart [--reason=TEXT] [--grace=DURATION] [--dir=DIR]
        shim started [--dir=DIR]
 `
 
@@ -65,11 +66,17 @@ func do(args []string) (int, error) {
 		}
 		return supervise.Hook(dir, argv, syscall.Environ()), nil
 	case "restart-all":
-		dir, reason, err := questionFlags(flags)
+		dir, reason, _, err := questionFlags(flags)
 		if err != nil {
 			return usageCode, err
 		}
 		return supervise.RestartAll(dir, reason), nil
+	case "restart":
+		dir, reason, grace, err := questionFlags(flags)
+		if err != nil {
+			return usageCode, err
+		}
+		return supervise.Restart(dir, reason, grace), nil
 	case "started":
 		dir, err := hookDir(flags)
 		if err != nil {
@@ -85,7 +92,7 @@ type flag struct{ name, value string }
 // parse splits the arguments into the verb, its flags, and the command behind "--".
 func parse(args []string) (verb string, flags []flag, argv []string, err error) {
 	if len(args) == 0 {
-		return "", nil, nil, errors.New("expected run, hook, restart-all or started")
+		return "", nil, nil, errors.New("expected run, hook, restart-all, restart or started")
 	}
 	for i, arg := range args[1:] {
 		if arg == "--" {

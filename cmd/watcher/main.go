@@ -2,7 +2,8 @@
 
 // Command watcher is the sidecar of an injected Pod. serve is what its container runs, install and
 // terminating are its postStart and preStop hooks, and ready its readinessProbe beside the proxy of a
-// service mesh; journal prints what the Pod went through, for kubectl exec. See docs/architecture.md.
+// service mesh; journal, history and paused print what the Pod went through, for kubectl exec. See
+// docs/architecture.md.
 package main
 
 import (
@@ -37,10 +38,13 @@ func main() {
 
 func run(args []string, log *slog.Logger) error {
 	if len(args) != 1 {
-		return fmt.Errorf("usage: watcher install|serve|terminating|ready|journal")
+		return fmt.Errorf("usage: watcher install|serve|terminating|ready|journal|history|paused")
 	}
-	if args[0] == "journal" {
+	switch args[0] {
+	case "journal":
 		return printJournal(os.Stdout)
+	case "history":
+		return printHistory(os.Stdout)
 	}
 	p, err := plan.Decode(os.Getenv(api.PlanEnv))
 	if err != nil {
@@ -49,7 +53,14 @@ func run(args []string, log *slog.Logger) error {
 	volume := watcher.Volume{Root: api.MountPath, Containers: p.Wrapped()}
 	switch args[0] {
 	case "install":
-		return volume.Install(shimPath)
+		if err := volume.Install(shimPath); err != nil {
+			return err
+		}
+		// Before any other container starts.
+		_, err := volume.Pause(p)
+		return err
+	case "paused":
+		return printPaused(os.Stdout, volume, p)
 	case "terminating":
 		if err := volume.MarkPod(); err != nil {
 			return err
@@ -69,5 +80,5 @@ func run(args []string, log *slog.Logger) error {
 		defer stop()
 		return watcher.Serve(ctx, volume, p, log)
 	}
-	return fmt.Errorf("unknown command %q: expected install, serve, terminating, ready or journal", args[0])
+	return fmt.Errorf("unknown command %q: expected install, serve, terminating, ready, journal, history or paused", args[0])
 }

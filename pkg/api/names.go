@@ -9,7 +9,7 @@ const (
 	InjectLabel = "restartrules.dev/inject"
 	// ModeLabel is on every Pod that was injected, with the value ModeEmulated.
 	ModeLabel = "restartrules.dev/mode"
-	// RulesAnnotation holds the rules as a document (see Document) for API servers that don't
+	// RulesAnnotation holds the rules as a document in YAML or JSON, for API servers that don't
 	// know the native fields, and for everything beyond them.
 	RulesAnnotation = "restartrules.dev/rules"
 	// LiftedRulesAnnotation, on the Pod template of a workload and so on its Pods, holds the native
@@ -35,8 +35,8 @@ const (
 	// SeamAnnotation is the form of the line that a shim writes to the container's stderr between
 	// two attempts: "text" (default), "json" or "off".
 	SeamAnnotation = "restartrules.dev/seam"
-	// EntryPointPrefix and the name of a container are the annotation with what its image runs, a JSON
-	// array of words: it is not looked up then.
+	// EntryPointPrefix and behind it the name of a container: what the container's image runs, a JSON array
+	// of words. It is not looked up then.
 	EntryPointPrefix = "entrypoint.restartrules.dev/"
 	// PinDigestAnnotation with the value "true" has the images whose entry points were looked up pinned to
 	// what was found, with "false" not.
@@ -50,6 +50,9 @@ const (
 	// InitScriptsAnnotation names a ConfigMap: in place of each regular init container the watcher
 	// runs the script in the key of the container's name when the whole Pod restarts.
 	InitScriptsAnnotation = "restartrules.dev/init-scripts"
+	// PausedAnnotation with the value PausedAll, or with names of containers, on a Pod that runs: there no rule acts,
+	// and nothing is restarted on demand. Exits are followed by what the Pod's own restartPolicy says.
+	PausedAnnotation = "restartrules.dev/paused"
 	// SafeToEvictAnnotation is the cluster autoscaler's list of local volumes that do not keep a
 	// node from being removed.
 	SafeToEvictAnnotation = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
@@ -58,14 +61,17 @@ const (
 	ModeEmulate     = "emulate"
 	PreferSurvive   = "survive"
 	StrategySandbox = "sandbox"
+	PausedAll       = "true"
 	InjectEnabled   = "enabled"
 	InjectDisabled  = "disabled"
 )
 
 // Names and paths inside an injected Pod.
 const (
+	// WatcherContainer is the name of the sidecar, the first init container.
 	WatcherContainer = "restartrules-watcher"
-	VolumeName       = "restartrules"
+	// VolumeName is the name of the emptyDir with the shim, its sockets and the attempt files.
+	VolumeName = "restartrules"
 	// MountPath is where a wrapped container sees its own directory of the volume, read-only, and
 	// where the watcher sees the whole volume.
 	MountPath = "/restartrules"
@@ -97,6 +103,11 @@ const (
 	// its key ReportCAKey.
 	CAConfigMap = "restartrules-ca"
 	ReportCAKey = "ca.crt"
+	// ControlVolumeName is the volume with what may change while the Pod lives: PausedAnnotation, in ControlPausedFile.
+	// ControlPath is where the watcher sees it.
+	ControlVolumeName = "restartrules-control"
+	ControlPath       = "/restartrules-control"
+	ControlPausedFile = "paused"
 	// ReadyPath is where the watcher serves the Pod's readiness over HTTP, on the plan's port.
 	ReadyPath = "/ready"
 	// TwinSuffix is what the name of an init container's twin ends with.

@@ -23,7 +23,7 @@ func original(live *manifest.Pod, p *plan.Plan) (*manifest.Pod, error) {
 	if len(p.Wrapped()) > 0 {
 		scripts := live.Metadata.Annotations[api.InitScriptsAnnotation] != "" && p.RestartAll != nil
 		user.Spec.Volumes = slices.DeleteFunc(slices.Clone(live.Spec.Volumes), func(v manifest.Volume) bool {
-			return v.Name == api.VolumeName || v.Name == api.ReportVolumeName || scripts && v.Name == api.ScriptsVolumeName
+			return v.Name == api.VolumeName || v.Name == api.ReportVolumeName || v.Name == api.ControlVolumeName || scripts && v.Name == api.ScriptsVolumeName
 		})
 	}
 	var err error

@@ -33,13 +33,17 @@ func (inj *injection) patch(text string) ([]Op, error) {
 		return nil, err
 	}
 	inj.volumes(&p)
+	inj.addPullSecrets(&p)
 	return p.ops, nil
 }
 
 func (inj *injection) metadata(p *patch, text string) {
 	annotations := map[string]string{api.PlanAnnotation: text}
 	if inj.wrapped() {
-		p.set("/metadata/labels", inj.live.Metadata.Labels, map[string]string{api.ModeLabel: api.ModeEmulated})
+		labels := map[string]string{api.ModeLabel: api.ModeEmulated}
+		addMissing(labels, inj.opts.Labels, inj.live.Metadata.Labels)
+		p.set("/metadata/labels", inj.live.Metadata.Labels, labels)
+		addMissing(annotations, inj.opts.Annotations, inj.live.Metadata.Annotations)
 		annotations[api.SafeToEvictAnnotation] = withVolume(inj.live.Metadata.Annotations[api.SafeToEvictAnnotation])
 	}
 	for i := range inj.twins {
@@ -137,6 +141,14 @@ func setMounts(p *patch, path string, live, user []manifest.VolumeMount, want []
 	}
 }
 
+// controlVolume brings what may change while the Pod lives to its watcher. The kubelet keeps it up to date, so nobody
+// has to reach into the Pod, and no webhook has to be there.
+func controlVolume() corev1.Volume {
+	return corev1.Volume{Name: api.ControlVolumeName, VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{
+		Items: []corev1.DownwardAPIVolumeFile{{Path: api.ControlPausedFile,
+			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['" + api.PausedAnnotation + "']"}}}}}}
+}
+
 // volumes makes our volumes what they are to be. The user's are the live ones without ours.
 func (inj *injection) volumes(p *patch) {
 	var want []corev1.Volume
@@ -146,7 +158,7 @@ func (inj *injection) volumes(p *patch) {
 			want = append(want, corev1.Volume{Name: api.ScriptsVolumeName, VolumeSource: corev1.VolumeSource{
 				ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}})
 		}
-		want = append(want, inj.reportVolumes()...)
+		want = append(append(want, inj.reportVolumes()...), controlVolume())
 	}
 	wanted := func(name string) bool {
 		return slices.ContainsFunc(want, func(v corev1.Volume) bool { return v.Name == name })

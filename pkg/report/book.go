@@ -79,6 +79,7 @@ func Reopen(text []byte, containers map[string]Container, wholePod bool, now tim
 	}
 	b.status.Last, b.status.Recent = s.Status.Last, s.Status.Recent
 	b.status.Failed, b.status.Stuck = s.Status.Failed, s.Status.Stuck
+	b.status.Paused = s.Status.Paused
 	b.lastID, b.told, b.restarting, b.since = s.LastID, s.Told, s.Restarting, s.Since
 	if !now.After(s.Status.ObservedAt) {
 		b.status.ObservedAt = s.Status.ObservedAt.Add(1)
@@ -142,6 +143,15 @@ func (b *Book) Enter(phase string, restarting bool, now time.Time) {
 		b.restarting, b.since = restarting, now
 	}
 	b.status.Phase = phase
+	b.touch(now)
+}
+
+// Pause notes where no rule acts, as Status.Paused.
+func (b *Book) Pause(paused string, now time.Time) {
+	if cut(paused) == b.status.Paused {
+		return
+	}
+	b.status.Paused = cut(paused)
 	b.touch(now)
 }
 

@@ -38,6 +38,9 @@ type Status struct {
 	Version int `json:"version"`
 	// Phase is Running, or the phase of a restart of the whole Pod (docs/architecture.md, "The machine").
 	Phase string `json:"phase"`
+	// Paused is the Pod's annotation restartrules.dev/paused as it has reached its shims: "true" or names of containers
+	// of which no rule acts.
+	Paused string `json:"paused,omitempty"`
 	// ObservedAt is when anything of this last changed.
 	ObservedAt time.Time `json:"observedAt"`
 	// Restarts counts restarts in place by container; what the kubelet restarts is not among them.

@@ -31,6 +31,20 @@ func TestARestartAllocatesNothing(t *testing.T) {
 	}
 }
 
+// Nor does one while the Pod is paused.
+func TestARestartWhilePausedAllocatesNothing(t *testing.T) {
+	s := newTestSupervisor(t, descendants, exittable.End, "true")
+	require.NoError(t, wire.WritePaused(s.Dir, wire.PausedAlways))
+	var end ended
+	attempt := 0
+	require.Zero(t, testing.AllocsPerRun(50, func() {
+		attempt++
+		require.NoError(t, s.attempts.starting(attempt, last{attempt: attempt - 1, reason: reasonCompleted}))
+		end = s.attempt(attempt, end)
+		require.True(t, s.again(&end))
+	}))
+}
+
 // Nor does one of a member.
 func TestAMembersRestartAllocatesNothing(t *testing.T) {
 	for _, scope := range []scope{descendants, group} {
@@ -86,6 +100,7 @@ func newTestSupervisor(t *testing.T, scope scope, action exittable.Action, argv 
 		attempts: newAttemptFile(dir, "app"),
 		mark:     fixedpath.New(filepath.Join(dir, wire.MarkName)),
 		ownMark:  fixedpath.New(filepath.Join(dir, "attempt", wire.MarkName)),
+		paused:   fixedpath.New(filepath.Join(dir, wire.PausedName)),
 	}
 	s.member.said = wire.Message{Verb: wire.State, Is: wire.IsNew}
 	s.alarm.timer = time.AfterFunc(time.Hour, s.ring)

@@ -36,6 +36,8 @@ type member struct {
 	// killing says that a probe has failed, and forced that the exit that this brings about is
 	// followed by another start whatever its code.
 	killing, forced bool
+	// hurry says that the next start is not to wait any longer for its back-off.
+	hurry bool
 
 	// The last attempt: when it was started and when it ended, and how long clearing took.
 	startedAt, endedAt int64
@@ -120,7 +122,9 @@ func (s *supervisor) stuck(pid int) {
 		return
 	}
 	said.Is, said.PID, said.Name = wire.IsStuck, pid, commandName(pid)
-	s.link.tell(said)
+	if s.Role != Alone { // whose state nobody follows
+		s.link.tell(said)
+	}
 	s.say("process " + said.Name + " is still there " + s.KillTimeout.String() + " after SIGKILL: nothing is started beside it")
 }
 
@@ -149,7 +153,7 @@ func (s *supervisor) settle(code int, at int64, gone bool) {
 	case forced:
 		m.step, m.undecided = exittable.Step{Action: exittable.Restart, Rule: exittable.Policy}, true
 	default:
-		m.step, m.undecided = s.counter.Next(code, time.Duration(at)), true
+		m.step, m.undecided = s.judge(code, at), true
 	}
 }
 

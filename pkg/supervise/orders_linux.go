@@ -89,9 +89,15 @@ func (s *supervisor) orderEnd(code int) bool {
 	return true
 }
 
-// orderKill ends the command because a probe has failed.
+// orderKill ends the command, because a probe has failed or somebody wants it restarted. If it is waiting to
+// be started again that is done now.
 func (s *supervisor) orderKill(order wire.Message) {
 	m := &s.member
+	if s.pid == 0 && !order.Judge && order.Attempt == 0 {
+		m.hurry = true
+		s.wakeUp()
+		return
+	}
 	if s.pid == 0 || m.stop || m.killing || order.Attempt != 0 && order.Attempt != m.said.Attempt {
 		return
 	}

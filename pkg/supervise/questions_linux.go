@@ -30,6 +30,23 @@ func RestartAll(dir, reason string) int {
 	return 0
 }
 
+// Restart asks the watcher to restart the container in place, its command having that long to end, and says on
+// standard output what it answers. The exit code is 0 if it will, else 1.
+func Restart(dir, reason string, grace time.Duration) int {
+	answer, err := question(dir, wire.Message{Verb: wire.Restart, Reason: reason, Grace: int(grace.Milliseconds())})
+	switch {
+	case err != nil:
+		writeStderr([]byte("restartrules: the container is not restarted: the watcher can't be asked over " +
+			dir + "/" + wire.SocketName + ": " + err.Error() + "\n"))
+		return 1
+	case answer.Verb != wire.OK:
+		_, _ = syscall.Write(1, []byte("refused: "+answer.Reason+"\n"))
+		return 1
+	}
+	_, _ = syscall.Write(1, []byte("accepted: the container is restarted in place\n"))
+	return 0
+}
+
 // HasStarted asks the watcher whether the container's own startupProbe has passed. The exit code is 0
 // if it has, else 1.
 func HasStarted(dir string) int {

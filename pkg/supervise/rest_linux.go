@@ -144,7 +144,7 @@ func (s *supervisor) decide() next {
 // backoff starts the command again when that is due.
 func (s *supervisor) backoff() next {
 	m := &s.member
-	if wait := time.Duration(m.due - wire.Now()); wait > 0 {
+	if wait := time.Duration(m.due - wire.Now()); wait > 0 && !m.hurry {
 		return next{wait: wait}
 	}
 	switch s.news(m.endedAt) {

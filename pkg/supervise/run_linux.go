@@ -76,7 +76,7 @@ func (s *supervisor) again(end *ended) bool {
 		return false
 	}
 	from := wire.Now()
-	step := s.counter.Next(end.code, time.Duration(end.at))
+	step := s.stepAfter(end)
 	end.lingers = step.Action == exittable.Linger
 	if step.Action != exittable.Restart || !s.mayRestart(end.at) {
 		return false
@@ -89,7 +89,7 @@ func (s *supervisor) again(end *ended) bool {
 		end.unsent = true
 	} else {
 		s.link.send(end.exited)
-		if !s.pause(wait-time.Duration(from-end.at)) || !s.mayRestart(end.at) {
+		if !s.backOff(wait-time.Duration(from-end.at)) || !s.mayRestart(end.at) {
 			return false
 		}
 	}
@@ -126,6 +126,7 @@ func (s *supervisor) launch(before ended) (pid, code int) {
 func (s *supervisor) startCommand() (pid, code int) {
 	s.given.restore()
 	s.message.Empty()
+	s.member.hurry = false
 	pid, err := s.command.Start()
 	if err != nil {
 		code, reason := codeOf(err)
@@ -137,7 +138,12 @@ func (s *supervisor) startCommand() (pid, code int) {
 }
 
 // pause waits, and returns false at once when the container is told to stop.
-func (s *supervisor) pause(wait time.Duration) bool {
+func (s *supervisor) pause(wait time.Duration) bool { return s.pauseUnless(wait, nil) }
+
+// backOff is pause, until somebody wants the restart now.
+func (s *supervisor) backOff(wait time.Duration) bool { return s.pauseUnless(wait, s.hurried) }
+
+func (s *supervisor) pauseUnless(wait time.Duration, over func() bool) bool {
 	until := wire.Now() + int64(wait)
 	for {
 		select {
@@ -146,7 +152,7 @@ func (s *supervisor) pause(wait time.Duration) bool {
 		default:
 		}
 		left := time.Duration(until - wire.Now())
-		if wait <= 0 || left <= 0 {
+		if wait <= 0 || left <= 0 || over != nil && over() {
 			return true
 		}
 		s.await(left)

@@ -77,8 +77,8 @@ type supervisor struct {
 	counter   *exittable.Counter
 	delay     time.Duration // see nextWait
 	// mark is the watcher's, ownMark the preStop hook's.
-	mark, ownMark fixedpath.Path
-	message       fixedpath.Path
+	mark, ownMark   fixedpath.Path
+	message, paused fixedpath.Path
 	// stop is closed when the container is told to stop from outside.
 	stop chan struct{}
 	// wake makes the main goroutine look again at what it is to do, while no command runs.
@@ -145,6 +145,7 @@ func Run(config Config) int {
 		s.attempts = newAttemptFile(s.Dir, s.Container)
 		s.mark = fixedpath.New(s.Dir + "/" + wire.MarkName)
 		s.ownMark = fixedpath.New(s.Dir + "/attempt/" + wire.MarkName)
+		s.paused = fixedpath.New(s.Dir + "/" + wire.PausedName)
 	}
 	if s.Role != Alone {
 		if err := s.join(); err != nil {
@@ -152,7 +153,7 @@ func Run(config Config) int {
 			return codeNotExecutable
 		}
 	} else if s.Dir != "" {
-		s.link = dialLink(s.Dir+"/"+wire.SocketName, reconnectMax)
+		s.listen()
 	}
 	go s.forward(signals) // ends with the process
 	if s.Role != Alone {

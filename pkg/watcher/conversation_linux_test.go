@@ -96,7 +96,7 @@ func only(direction string, lines []string) (list []string) {
 }
 
 // TestConversation holds the messages of a Pod's life to the golden file: real shims and the watcher, through
-// a rule's restart of the whole Pod, one on demand, and the first word of its deletion.
+// a rule's restart of the whole Pod, one on demand, one of a container, and the first word of its deletion.
 func TestConversation(t *testing.T) {
 	record := filepath.Join(t.TempDir(), "record")
 	setup := withTwin("setup", "/bin/sh", "-c", "echo setup >>"+record)
@@ -104,11 +104,11 @@ func TestConversation(t *testing.T) {
 		"echo trainer >>"+record+"; [ $(grep -c trainer "+record+") = 1 ] && exit 88; exec sleep 1000")
 	peer := member("peer", "0-255:end", false, "/bin/sleep", "1000")
 	p := newIdlePod(t, "none", setup[0], trainer, peer, setup[1])
-	r := &recorder{t: t, lines: map[string][]string{}, sections: []string{"setup-replay", "trainer", "peer", "shim restart-all", "preStop hook"}}
+	r := &recorder{t: t, lines: map[string][]string{}, sections: []string{"setup-replay", "trainer", "peer", "shim restart-all", "shim restart", "preStop hook"}}
 	dirs := map[string]string{
 		"setup-replay": r.between(p.volume, "setup-replay"),
 		"trainer":      r.between(p.volume, "trainer"),
-		"peer":         r.between(p.volume, "peer", "shim restart-all", "preStop hook"),
+		"peer":         r.between(p.volume, "peer", "shim restart-all", "shim restart", "preStop hook"),
 	}
 	defer p.serve()()
 	// One after the other, and the one that ends first last: then there is one order only.
@@ -131,6 +131,9 @@ func TestConversation(t *testing.T) {
 	p.eventually("it has restarted again", r.said("trainer", "< started attempt=3"))
 	p.eventually("peer, too", r.said("peer", "< started attempt=3"))
 	p.eventually("and it is logged", func() bool { return len(p.finished()) == 2 })
+
+	require.Contains(t, shim("restart", "--dir="+dirs["peer"], "--reason=once more"), "accepted")
+	p.eventually("peer has restarted alone", r.said("peer", "< started attempt=4"))
 
 	shim("hook", "--dir="+dirs["peer"], "--", "/bin/true")
 	p.eventually("the hook was answered", r.said("preStop hook", "> ok"))

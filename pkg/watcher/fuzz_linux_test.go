@@ -34,6 +34,7 @@ func FuzzMessages(f *testing.F) {
 		"2hello version=1\n2state gen=0 is=running attempt=1 code=0 rule=-1 pid=7 micros=0 wait=0\n2demand reason=\"x\"\n2state gen=1 is=parked attempt=1 code=137 rule=-1 pid=0 micros=0 wait=0",
 		"3hello version=7\n3state gen=0 is=stuck attempt=1 code=137 rule=-1 action=all pid=7 micros=0 wait=0 name=x\n3execed id=1 code=0 timeout=0",
 		"1stopping\n0stopping\n0hello version=1\n1startup\n2demand reason=\"\"\n1run gen=1\n1stop gen=1 grace=0 pre=0\n1end code=-1",
+		"1hello version=1\n1state gen=0 is=running attempt=1 code=0 rule=-1 pid=7 micros=0 wait=0\n1restart grace=-1 reason=\"x\"\n1exited attempt=1 code=143 action=restart rule=-1 wait=0\n1started attempt=2 pid=8 micros=5\n2restart grace=1\n3restart grace=1",
 		"1exited attempt=1 code=42 action=restart rule=0 wait=0\n1started attempt=2 pid=8 micros=231\n1exited attempt=-1 code=-1 action=pod rule=99 wait=-1\n1ok\n1no reason=\"\"",
 		"1state gen=9223372036854775807 is=parked attempt=-1 code=1000 rule=-9 pid=-1 micros=-1 wait=-1\n1state gen=-9223372036854775808 is=asks",
 	} {

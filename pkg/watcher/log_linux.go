@@ -1,6 +1,8 @@
 package watcher
 
 import (
+	"time"
+
 	"restartrules.dev/pkg/watcher/machine"
 	"restartrules.dev/pkg/wire"
 )
@@ -11,6 +13,9 @@ func (d *pod) report(s *shim, m wire.Message) {
 	switch m.Verb {
 	case wire.Exited:
 		s.exit = m
+		if m.Action != wire.ActionRestart || m.Rule >= 0 {
+			s.demanded = nil // it ended by itself before
+		}
 		d.reports.exited(s, m)
 		switch m.Action {
 		case wire.ActionRestart:
@@ -23,13 +28,20 @@ func (d *pod) report(s *shim, m wire.Message) {
 			log.Info("ended", "attempt", m.Attempt, "exitCode", m.Code)
 		}
 	case wire.Started:
-		d.reports.started(s, m)
-		if s.exit.Action == wire.ActionRestart && s.exit.Attempt+1 == m.Attempt {
-			log.Info("restarted in place", "attempt", m.Attempt, "pid", m.PID, "micros", m.Micros,
-				"lastExitCode", s.exit.Code, "rule", s.exit.Rule)
-		} else {
+		cause := causeOf(s, m)
+		d.reports.started(s, m, cause)
+		if cause == nil {
 			log.Info("started", "attempt", m.Attempt, "pid", m.PID)
+			break
 		}
+		s.demanded = nil
+		if cause.ExitCode == nil {
+			log = log.With("reason", cause.Reason)
+		}
+		log.Info("restarted in place", "attempt", m.Attempt, "pid", m.PID, "micros", m.Micros,
+			"lastExitCode", s.exit.Code, "rule", s.exit.Rule)
+		cause.Time = time.Now()
+		d.remember(cause)
 	}
 }
 
@@ -63,5 +75,5 @@ func (d *pod) tell(effect machine.Effect) {
 	default:
 		return
 	}
-	d.later = append(d.later, func() { say(); d.reports.tell(effect, &record, source) })
+	d.later = append(d.later, func() { say(); d.reports.tell(effect, &record, source); d.chronicle(effect, &record, source) })
 }

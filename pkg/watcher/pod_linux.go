@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/plan"
 	"restartrules.dev/pkg/probe/client"
 	"restartrules.dev/pkg/probe/ready"
+	"restartrules.dev/pkg/watcher/history"
 	"restartrules.dev/pkg/watcher/journal"
 	"restartrules.dev/pkg/watcher/machine"
 	"restartrules.dev/pkg/wire"
@@ -31,6 +33,7 @@ type happening struct {
 // pod is the watcher's view of its Pod. Everything in it belongs to the goroutine of run.
 type pod struct {
 	volume     Volume
+	plan       *plan.Plan
 	log        *slog.Logger
 	happenings chan happening
 	shims      []shim // as Volume.Containers
@@ -55,6 +58,15 @@ type pod struct {
 	probes  probes
 	ready   *ready.Responder // nil: there is no port for it
 	reports *reports         // nil: there is nobody to tell
+	history *history.History
+	// whole is the history's entry of the last restart of the whole Pod that this watcher has begun.
+	whole *history.Entry
+
+	// paused says where no rule acts, as the Pod's annotation does. pauseSeen is the same for the goroutine that looks
+	// for a change; pauseFailed says that the shims could not be told, which was logged.
+	paused      string
+	pauseSeen   atomic.Pointer[string]
+	pauseFailed bool
 	// tasks are the goroutines that run begins, whose context it ends.
 	tasks sync.WaitGroup
 	begin func(machine.RunScript)
@@ -73,6 +85,10 @@ type shim struct {
 	// exit is the last exit that it reported; down says that the next start has to wait, or won't come.
 	exit wire.Message
 	down bool
+	// over says that its command has ended for good; demanded is the reason of whoever wanted the restart that is under
+	// way, nil: nobody did.
+	over     bool
+	demanded *string
 	// execs are the commands under way in it.
 	execs []int
 	probed
@@ -82,7 +98,7 @@ type shim struct {
 const waiting = 64
 
 func newPod(v Volume, p *plan.Plan, log *slog.Logger) (*pod, error) {
-	d := &pod{volume: v, log: log, happenings: make(chan happening, waiting), processes: newProcesses()}
+	d := &pod{volume: v, plan: p, log: log, history: history.Open(filepath.Join(v.Root, HistoryName)), happenings: make(chan happening, waiting), processes: newProcesses()}
 	d.probes = probes{podIP: os.Getenv(api.PodIPEnv), execs: map[int]func(wire.Message){}}
 	index, network := map[string]int{}, false
 	for i, name := range v.Containers {
@@ -97,6 +113,9 @@ func newPod(v Volume, p *plan.Plan, log *slog.Logger) (*pod, error) {
 		index[name] = i
 	}
 	d.reports = newReports(v, p, log, d.told)
+	d.paused = d.history.Paused()
+	d.pauseSeen.Store(new(string))
+	d.pause()
 	if network {
 		d.probes.prober = client.New(log, proberPath)
 	}
@@ -150,6 +169,7 @@ func newPod(v Volume, p *plan.Plan, log *slog.Logger) (*pod, error) {
 const JournalName = "journal"
 
 func (d *pod) close() {
+	_ = d.history.Close() // every entry is written
 	if d.journal != nil {
 		_ = d.journal.Close() // every entry is written
 	}
@@ -171,6 +191,7 @@ func (d *pod) run(ctx context.Context) {
 	defer d.wake.Stop()
 	defer d.tasks.Wait()
 	d.begin = func(e machine.RunScript) { d.runScript(ctx, e) }
+	d.tasks.Go(func() { d.followPause(ctx) })
 	if d.ready != nil {
 		d.tasks.Go(func() { d.ready.Serve(ctx) })
 	}
@@ -286,12 +307,15 @@ func (d *pod) deal(ctx context.Context, h happening) {
 		d.stopping(c)
 	case wire.Demand:
 		d.demand(c, m.Reason)
+	case wire.Restart:
+		d.demandOne(c, m)
 	case wire.Startup:
 		d.startup(c)
 	case wire.Execed:
 		d.execed(s, m)
 	case wire.Exited, wire.Started:
 		s.down = m.Verb == wire.Exited && (m.Action == wire.ActionEnd || m.Wait > 0)
+		s.over = m.Verb == wire.Exited && m.Action == wire.ActionEnd
 		d.later = append(d.later, func() { d.report(s, m) })
 	}
 }
@@ -327,7 +351,7 @@ func (d *pod) lost(c *connection) {
 	if member := d.memberOf[c.container]; member >= 0 && s.reported {
 		d.step(machine.Lost{Member: member})
 	}
-	s.reported, s.down, s.attempt = false, false, 0
+	s.reported, s.down, s.over, s.attempt, s.demanded = false, false, false, 0, nil
 	if s.worker != nil {
 		s.worker.Stopped()
 	}
@@ -346,14 +370,4 @@ func (d *pod) stopping(c *connection) {
 	}
 	// The container doesn't wait long for the answer; if it is gone nobody needs it.
 	c.send(wire.Message{Verb: wire.OK})
-}
-
-func (d *pod) demand(c *connection, reason string) {
-	member := d.memberOf[c.container]
-	if d.machine == nil || member < 0 {
-		c.send(wire.Message{Verb: wire.No, Reason: "none of the Pod's rules restarts all containers, so it isn't prepared for that"})
-		return
-	}
-	d.demander = c
-	d.step(machine.Demand{Member: member, Reason: reason})
 }

@@ -186,6 +186,7 @@ func (d *pod) kill(container, attempt int, grace time.Duration, judged bool, fai
 		return
 	}
 	d.log.Warn(failed+" failed, the command is killed", "container", s.plan.Name, "attempt", attempt, "judged", judged)
+	judged = judged || isPaused(d.paused, s.plan.Name) // then the Pod's restartPolicy decides
 	s.connection.send(wire.Message{Verb: wire.Kill, Grace: int(grace.Milliseconds()), Judge: judged, Attempt: attempt})
 }
 

@@ -134,7 +134,7 @@ func (d *pod) told(ctx context.Context, id int, first bool) {
 	}})
 }
 
-// exited and started note what a shim reports.
+// exited notes what a shim reports.
 func (r *reports) exited(s *shim, m wire.Message) {
 	switch {
 	case r == nil:
@@ -145,20 +145,17 @@ func (r *reports) exited(s *shim, m wire.Message) {
 	}
 }
 
-func (r *reports) started(s *shim, m wire.Message) {
-	if r == nil {
-		return
+// started notes a start; cause is the restart of the container that it ends, or nil.
+func (r *reports) started(s *shim, m wire.Message, cause *report.Restart) {
+	if r != nil {
+		r.book.Started(s.plan.Name, m.Attempt, cause, time.Now())
 	}
-	var cause *report.Restart
-	if s.exit.Action == wire.ActionRestart && s.exit.Attempt+1 == m.Attempt {
-		code := s.exit.Code
-		cause = &report.Restart{Container: s.plan.Name, ExitCode: &code, Rule: s.exit.Rule, Action: report.ActionRestart,
-			DurationMicros: max(int64(m.Micros), 1)}
-		if s.plan.TwinOf != "" {
-			cause.Container = s.plan.TwinOf
-		}
+}
+
+func (r *reports) pause(paused string) {
+	if r != nil {
+		r.book.Pause(paused, time.Now())
 	}
-	r.book.Started(s.plan.Name, m.Attempt, cause, time.Now())
 }
 
 func (r *reports) lost(container string) {
@@ -188,16 +185,7 @@ func (r *reports) tell(effect machine.Effect, record *machine.Record, source str
 	switch e := effect.(type) {
 	case machine.Began:
 		r.stuck = nil
-		entry := report.Restart{Container: source, Rule: record.Rule, Action: report.ActionRestartAll}
-		if record.Then == machine.End {
-			entry.Action = report.ActionTerminate
-		}
-		if record.Code >= 0 {
-			entry.ExitCode = &record.Code
-		} else {
-			entry.Reason = record.Why
-		}
-		r.book.Began(entry, record.Gen, e.Wait, time.Now())
+		r.book.Began(restartOf(record, source), record.Gen, e.Wait, time.Now())
 	case machine.Finished:
 		r.stuck = nil
 		r.book.Finished(e.Took, time.Now())

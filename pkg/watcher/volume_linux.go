@@ -19,6 +19,8 @@ type Volume struct {
 	Root string
 	// Containers are the names of the wrapped containers.
 	Containers []string
+	// Control is where the volume is mounted that tells whether the Pod is to be paused; empty: at its usual place.
+	Control string
 }
 
 func (v Volume) directory(container string) string {

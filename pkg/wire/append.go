@@ -51,6 +51,9 @@ func (m Message) Append(b []byte) []byte {
 		b = number(b, "id", m.ID)
 		b = number(b, "code", m.Code)
 		b = flag(b, "timeout", m.TimedOut)
+	case Restart:
+		b = number(b, "grace", m.Grace)
+		b = reason(b, m.Reason)
 	case Demand, No:
 		b = reason(b, m.Reason)
 	}

@@ -69,8 +69,11 @@ func ParseMark(b []byte) Mark {
 
 // WriteMark puts the mark into dir, whole or not at all. Writers in one process at a time.
 func WriteMark(dir string, m Mark) error {
-	text := string(m.Kind) + " " + strconv.FormatInt(m.At, 10)
-	path := dir + "/" + MarkName
+	return write(dir+"/"+MarkName, string(m.Kind)+" "+strconv.FormatInt(m.At, 10))
+}
+
+// write makes the file hold that text, whole or not at all.
+func write(path, text string) error {
 	temporary := path + "." + strconv.Itoa(syscall.Getpid())
 	fd, err := syscall.Open(temporary, syscall.O_WRONLY|syscall.O_CREAT|syscall.O_TRUNC|syscall.O_CLOEXEC, 0o644)
 	if err != nil {
@@ -87,8 +90,10 @@ func WriteMark(dir string, m Mark) error {
 }
 
 // ClearMark removes the mark from dir, if there is one.
-func ClearMark(dir string) error {
-	if err := syscall.Unlink(dir + "/" + MarkName); err != nil && err != syscall.ENOENT {
+func ClearMark(dir string) error { return unlink(dir + "/" + MarkName) }
+
+func unlink(path string) error {
+	if err := syscall.Unlink(path); err != nil && err != syscall.ENOENT {
 		return err
 	}
 	return nil

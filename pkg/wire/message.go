@@ -39,7 +39,7 @@ const (
 	// Leave leaves killing to the container runtime: the Pod is being deleted.
 	Leave Verb = "leave"
 	// Kill ends the command, as a failed probe does: Grace, Judge, and Attempt if only that one is
-	// meant.
+	// meant. Without Judge and Attempt it also ends a back-off. Shims obey it in every mode.
 	Kill Verb = "kill"
 	// Exec runs the command that the shim knows by that name: ID, Name, Timeout.
 	Exec Verb = "exec"
@@ -47,13 +47,16 @@ const (
 	Execed Verb = "execed"
 	// Demand asks for a restart of the whole Pod: Reason. The answer is OK or No.
 	Demand Verb = "demand"
+	// Restart asks, in every mode, for a restart of the container whose socket it comes by: Grace, Reason.
+	// The answer is OK or No.
+	Restart Verb = "restart"
 	// Startup asks whether the container's startupProbe has passed. The answer is OK or No.
 	Startup Verb = "startup"
 	// No is the other answer: Reason.
 	No Verb = "no"
 )
 
-var verbs = [...]Verb{State, Run, Stop, Started, Exited, Exec, Execed, End, Leave, Kill, Hello, Stopping, OK, No, Demand, Startup}
+var verbs = [...]Verb{State, Run, Stop, Started, Exited, Exec, Execed, End, Leave, Kill, Hello, Stopping, OK, No, Demand, Startup, Restart}
 
 // Is is what a shim says of itself.
 type Is string
