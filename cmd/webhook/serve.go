@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,6 +17,7 @@ import (
 
 	"restartrules.dev/pkg/admission"
 	"restartrules.dev/pkg/compile"
+	"restartrules.dev/pkg/configuration"
 	"restartrules.dev/pkg/inject"
 	"restartrules.dev/pkg/report"
 	"restartrules.dev/pkg/workload"
@@ -32,6 +32,7 @@ type serveOptions struct {
 	readinessPort          int32
 	mode                   modeOptions
 	podTemplates           []string
+	config                 string
 	lookups                lookupOptions
 	certificates           certificateOptions
 	reports                reportOptions
@@ -49,7 +50,7 @@ func newServeCommand() *cobra.Command {
 			" --reports and --certificates=self-managed only.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.run(cmd.Context(), cmd.ErrOrStderr())
+			return o.run(cmd.Context(), cmd.Flags(), cmd.ErrOrStderr())
 		},
 	}
 	o.addFlags(cmd.Flags())
@@ -58,6 +59,8 @@ func newServeCommand() *cobra.Command {
 
 func (o *serveOptions) addFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.server.Port, "port", 9443, "Port of the webhooks.")
+	flags.Var((*tlsVersion)(&o.server.MinTLSVersion), "tls-min-version",
+		"Oldest version of TLS that is spoken, 1.2 or 1.3. All API servers speak 1.3; something in between may not.")
 	flags.StringVar(&o.server.CertDir, "cert-dir", "/etc/restartrules/tls",
 		"Directory with tls.crt and tls.key; they are read again when they change.")
 	flags.StringVar(&o.server.MetricsBindAddress, "metrics-bind-address", ":8080",
@@ -66,7 +69,8 @@ func (o *serveOptions) addFlags(flags *pflag.FlagSet) {
 		"Address of /healthz and /readyz.")
 	flags.DurationVar(&o.server.ShutdownDelay, "shutdown-delay", 5*time.Second,
 		"How long to take requests after SIGTERM, while /readyz fails already.")
-	flags.StringVar(&o.watcherImage, "watcher-image", "", "Image of the watcher that is injected into Pods. Required.")
+	flags.StringVar(&o.config, "config", "", "File with a Configuration ("+configuration.APIVersion+"). Flags that are given, too, win.")
+	flags.StringVar(&o.watcherImage, "watcher-image", "", "Image of the watcher that is injected into Pods. Required here or in the Configuration.")
 	flags.StringVar(&o.watcherImagePullPolicy, "watcher-image-pull-policy", "",
 		"imagePullPolicy of the injected watcher: Always, IfNotPresent or Never; empty leaves it to the API server.")
 	flags.BoolVar(&o.shareProcessNamespace, "share-process-namespace", true,
@@ -85,8 +89,12 @@ func (o *serveOptions) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.logFormat, "log-format", "json", "json or text.")
 }
 
-func (o *serveOptions) run(ctx context.Context, stderr io.Writer) error {
+func (o *serveOptions) run(ctx context.Context, flags *pflag.FlagSet, stderr io.Writer) error {
 	if err := o.validate(); err != nil {
+		return err
+	}
+	config, err := o.configuration(flags)
+	if err != nil {
 		return err
 	}
 	handler, err := newLogHandler(stderr, o.logLevel, o.logFormat)
@@ -104,20 +112,18 @@ func (o *serveOptions) run(ctx context.Context, stderr io.Writer) error {
 	}
 	native, err := compile.ParseFeatures(o.mode.nativeFeatures)
 	if err != nil {
-		return fmt.Errorf("--native-features: %w", err)
+		return err // what the file says has been looked at, and what the flag says
 	}
-	hook, err := admission.New(inject.Options{
-		Image:                 o.watcherImage,
-		ImagePullPolicy:       corev1.PullPolicy(o.watcherImagePullPolicy),
-		ShareProcessNamespace: o.shareProcessNamespace,
-		ReadinessPort:         o.readinessPort,
-		Native:                native,
-		PinDigests:            o.lookups.pinDigests,
-		ReportURL:             o.reports.injected(),
-	}, kinds, log.WithName("admission"), ctrlmetrics.Registry)
+	hook, err := admission.New(inject.Options{}, kinds, log.WithName("admission"), ctrlmetrics.Registry)
 	if err != nil {
 		return err
 	}
+	settings := config.Options()
+	hook.UseNamespaces(func(namespace string) inject.Options {
+		options := settings(namespace)
+		options.Native, options.ReportURL = native, o.reports.injected()
+		return options
+	})
 	// Lookups end after the last request, which may still want one.
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	resolver, err := o.lookups.resolver(background, ctrlmetrics.Registry)
@@ -154,9 +160,6 @@ func (o *serveOptions) run(ctx context.Context, stderr io.Writer) error {
 }
 
 func (o *serveOptions) validate() error {
-	if o.watcherImage == "" {
-		return errors.New("--watcher-image is required: the image with the watcher and the shim that is injected into Pods")
-	}
 	switch policy := corev1.PullPolicy(o.watcherImagePullPolicy); policy {
 	case "", corev1.PullAlways, corev1.PullIfNotPresent, corev1.PullNever:
 	default:

@@ -3,9 +3,16 @@ package main
 import (
 	"bytes"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/inject"
 )
 
 func TestServeRefusesFlags(t *testing.T) {
@@ -38,6 +45,63 @@ func TestServeRefusesFlags(t *testing.T) {
 	}
 }
 
+// TestConfiguration: the file is what holds where no flag is given; both are looked at before anything is served.
+func TestConfiguration(t *testing.T) {
+	const head = "apiVersion: config.restartrules.dev/v1alpha1\nkind: Configuration\n"
+	file := filepath.Join(t.TempDir(), "configuration.yaml")
+	require.NoError(t, os.WriteFile(file, []byte(head+`
+mode: observe
+watcher: {image: example.com/file:1, digest: "sha256:`+strings.Repeat("1", 64)+`", imagePullPolicy: Never, readinessPort: 1000}
+pods: {shareProcessNamespace: false}
+namespaces: [{names: [edge], watcher: {image: example.com/edge:1}}]
+`), 0o600))
+	read := func(args ...string) (*serveOptions, func(string) inject.Options) {
+		t.Helper()
+		var o serveOptions
+		flags := pflag.NewFlagSet("", pflag.ContinueOnError)
+		o.addFlags(flags)
+		require.NoError(t, flags.Parse(args))
+		c, err := o.configuration(flags)
+		require.NoError(t, err)
+		return &o, c.Options()
+	}
+	o, of := read("--config=" + file)
+	require.Equal(t, modeObserve, o.mode.mode)
+	require.Equal(t, "example.com/file@sha256:"+strings.Repeat("1", 64), of("default").Image)
+	require.Equal(t, corev1.PullNever, of("default").ImagePullPolicy)
+	require.EqualValues(t, 1000, of("default").ReadinessPort)
+	require.False(t, of("default").ShareProcessNamespace)
+	require.Equal(t, "example.com/edge:1", of("edge").Image)
+
+	o, of = read("--config="+file, "--watcher-image=example.com/flag:1", "--mode=emulate", "--readiness-port=0", "--share-process-namespace", "--pin-digests",
+		"--native-features=ContainerRestartRules", "--watcher-image-pull-policy=Always", "--pod-templates=batch.example.com/v1/trainings=spec.template")
+	require.Equal(t, modeEmulate, o.mode.mode)
+	require.Equal(t, []string{"ContainerRestartRules"}, o.mode.nativeFeatures)
+	require.Len(t, o.podTemplates, 1)
+	require.Equal(t, "example.com/flag@sha256:"+strings.Repeat("1", 64), of("default").Image)
+	require.Equal(t, corev1.PullAlways, of("default").ImagePullPolicy)
+	require.Zero(t, of("default").ReadinessPort)
+	require.True(t, of("default").ShareProcessNamespace)
+	require.True(t, of("default").PinDigests)
+	require.Equal(t, "example.com/edge:1", of("edge").Image, "what is said of a namespace is nearer than a flag")
+
+	_, of = read("--watcher-image=example.com/flag:1")
+	require.Equal(t, "example.com/flag:1", of("default").Image)
+	require.True(t, of("default").ShareProcessNamespace)
+	require.EqualValues(t, inject.DefaultReadinessPort, of("default").ReadinessPort)
+
+	require.NoError(t, os.WriteFile(file, []byte(head+"rules: {minBackof: 1s}"), 0o600))
+	for says, args := range map[string][]string{
+		"read the Configuration: open none":        {"--config=none"},
+		`unknown field "rules.minBackof"`:          {"--config=" + file, "--watcher-image=example.com/flag:1"},
+		`watcher.image: Invalid value: "No Image"`: {"--watcher-image=No Image"},
+	} {
+		cmd := newCommand()
+		cmd.SetArgs(append([]string{"serve"}, args...))
+		require.ErrorContains(t, cmd.ExecuteContext(t.Context()), says)
+	}
+}
+
 func TestServeDefaults(t *testing.T) {
 	cmd := newServeCommand()
 	for flag, value := range map[string]string{
@@ -54,6 +118,19 @@ func TestServeDefaults(t *testing.T) {
 	}
 }
 
+// TestServeHelp: the help says what each flag means.
+func TestServeHelp(t *testing.T) {
+	var out bytes.Buffer
+	cmd := newCommand()
+	cmd.SetArgs([]string{"serve", "--help"})
+	cmd.SetOut(&out)
+	require.NoError(t, cmd.Execute())
+	newServeCommand().Flags().VisitAll(func(f *pflag.Flag) {
+		require.NotEmpty(t, f.Usage, f.Name)
+		require.Contains(t, out.String(), "--"+f.Name+" ")
+	})
+}
+
 func TestLogFormats(t *testing.T) {
 	for format, line := range map[string]string{"json": `"msg":"seen"`, "text": "msg=seen"} {
 		var out bytes.Buffer
@@ -66,4 +143,13 @@ func TestLogFormats(t *testing.T) {
 		require.Contains(t, out.String(), line)
 		require.NotContains(t, out.String(), "hidden")
 	}
+}
+
+func TestTLSVersion(t *testing.T) {
+	cmd := newServeCommand()
+	flag := cmd.Flags().Lookup("tls-min-version")
+	require.Equal(t, "1.3", flag.DefValue)
+	require.NoError(t, flag.Value.Set("1.2"))
+	require.Equal(t, "1.2", flag.Value.String())
+	require.ErrorContains(t, flag.Value.Set("1.1"), "must be 1.2 or 1.3")
 }

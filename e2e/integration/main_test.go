@@ -20,12 +20,12 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"restartrules.dev/e2e/apiserver"
 	"restartrules.dev/pkg/admission"
+	"restartrules.dev/pkg/configuration"
 	"restartrules.dev/pkg/inject"
 	"restartrules.dev/pkg/workload"
 )
@@ -99,12 +99,15 @@ type webhook struct {
 }
 
 func (w *webhook) start() error {
-	hook, err := admission.New(inject.Options{
-		Image: "localhost/restartrules/watcher:test", ImagePullPolicy: corev1.PullIfNotPresent, ShareProcessNamespace: true,
-	}, workload.BuiltIn(), logr.Discard(), prometheus.NewRegistry())
+	hook, err := admission.New(inject.Options{}, workload.BuiltIn(), logr.Discard(), prometheus.NewRegistry())
 	if err != nil {
 		return err
 	}
+	config, err := configuration.Parse([]byte(configured))
+	if err != nil {
+		return err
+	}
+	hook.UseNamespaces(config.Options())
 	var ctx context.Context
 	ctx, w.cancel = context.WithCancel(context.Background())
 	w.done = make(chan error, 1)

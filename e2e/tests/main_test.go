@@ -56,7 +56,7 @@ func setUp(ctx context.Context) error {
 	if cluster, err = install.Open(ctx, root, os.Stderr); err != nil {
 		return err
 	}
-	if err := cluster.Install(ctx); err != nil {
+	if err := installAll(ctx); err != nil {
 		return err
 	}
 	// The tests ask for warnings where they matter.
@@ -80,6 +80,11 @@ func setUp(ctx context.Context) error {
 		}
 	}
 	return waitForServiceAccounts(ctx)
+}
+
+// installAll installs what all tests but those that say otherwise run with.
+func installAll(ctx context.Context) error {
+	return cluster.InstallFrom(ctx, "e2e/tests/testdata/configured")
 }
 
 // needsFields skips a test of native fields where there are none.

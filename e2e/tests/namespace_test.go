@@ -20,8 +20,14 @@ var optedIn = map[string]string{api.InjectLabel: api.InjectEnabled}
 // newNamespace makes a namespace for one test, ready for Pods. It is removed when the test is over.
 func newNamespace(t *testing.T, labels map[string]string) string {
 	t.Helper()
+	return newNamespaceAs(t, enabled+"-", labels)
+}
+
+// newNamespaceAs is newNamespace for one whose name begins so.
+func newNamespaceAs(t *testing.T, prefix string, labels map[string]string) string {
+	t.Helper()
 	namespace, err := client.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: enabled + "-", Labels: labels},
+		ObjectMeta: metav1.ObjectMeta{GenerateName: prefix, Labels: labels},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() {

@@ -145,7 +145,7 @@ func installWithRegistry(t *testing.T, r *registry.Registry) {
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
 	}
-	t.Cleanup(func() { require.NoError(t, cluster.Install(contextForCleanup(t)), "as it was") })
+	t.Cleanup(func() { require.NoError(t, installAll(contextForCleanup(t)), "as it was") })
 	require.NoError(t, cluster.ApplyKustomization(t.Context(), dir, registryKustomization))
 	eventually(t, "the webhook that knows of no registry has ended", func() bool {
 		pods, err := client.CoreV1().Pods("restartrules-system").List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=webhook"})

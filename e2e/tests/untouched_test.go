@@ -137,7 +137,7 @@ func withoutWebhooks(t *testing.T, f func()) {
 		_, errMutating := registrations.MutatingWebhookConfigurations().Create(ctx, mutating, metav1.CreateOptions{})
 		_, errValidating := registrations.ValidatingWebhookConfigurations().Create(ctx, validating, metav1.CreateOptions{})
 		if errMutating != nil || errValidating != nil {
-			require.NoError(t, cluster.Install(ctx), "restore the webhook configurations: %v, %v", errMutating, errValidating)
+			require.NoError(t, installAll(ctx), "restore the webhook configurations: %v, %v", errMutating, errValidating)
 		}
 		eventually(t, "Pods are injected again", func() bool {
 			pod, err := dryRun(t, enabled, podWithRules())

@@ -36,7 +36,7 @@ func waitFor(r *http.Request) time.Duration {
 
 // withEntryPoints has decide decide, and again with what it wants to know of images if that isn't known.
 func (h *Webhook) withEntryPoints(ctx context.Context, req *request, decide func(inject.Options) (inject.Result, error)) (inject.Result, error) {
-	options := h.injectOptions()
+	options := h.injectOptions(req.Namespace)
 	if h.images == nil {
 		return decide(options)
 	}

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -23,6 +24,8 @@ type ServerOptions struct {
 	Host string
 	// Port is the port that the handlers are served at, over TLS.
 	Port int
+	// MinTLSVersion is the oldest version of TLS that is spoken, as crypto/tls has it; 0: TLS 1.3.
+	MinTLSVersion uint16
 	// CertDir holds the certificate and its key. They are read again when they change.
 	CertDir string
 	// GetCertificate gives the certificate instead, if it is not nil. While it fails /readyz does.
@@ -59,7 +62,7 @@ func Serve(ctx context.Context, handlers map[string]http.Handler, opts ServerOpt
 		Host: opts.Host,
 		Port: opts.Port,
 		TLSOpts: []func(*tls.Config){func(config *tls.Config) {
-			config.MinVersion = tls.VersionTLS13
+			config.MinVersion = cmp.Or(opts.MinTLSVersion, tls.VersionTLS13)
 			// The API server calls webhooks over HTTP/1.1 only.
 			config.NextProtos = []string{"http/1.1"}
 			config.GetCertificate = certs.get

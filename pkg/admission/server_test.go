@@ -37,16 +37,27 @@ type testServer struct {
 // ends, and returns when it is ready.
 func startServer(t *testing.T, certDir string, handlers map[string]http.Handler, delay time.Duration) *testServer {
 	t.Helper()
+	options := serverOptions(t, certDir)
+	options.ShutdownDelay = delay
+	return startServerWith(t, handlers, options)
+}
+
+func serverOptions(t *testing.T, certDir string) ServerOptions {
+	t.Helper()
+	return ServerOptions{
+		Host: "127.0.0.1", Port: freePort(t), CertDir: certDir,
+		MetricsBindAddress:     fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+		HealthProbeBindAddress: fmt.Sprintf("127.0.0.1:%d", freePort(t)),
+	}
+}
+
+func startServerWith(t *testing.T, handlers map[string]http.Handler, options ServerOptions) *testServer {
+	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	s := &testServer{
-		options: ServerOptions{
-			Host: "127.0.0.1", Port: freePort(t), CertDir: certDir,
-			MetricsBindAddress:     fmt.Sprintf("127.0.0.1:%d", freePort(t)),
-			HealthProbeBindAddress: fmt.Sprintf("127.0.0.1:%d", freePort(t)),
-			ShutdownDelay:          delay,
-		},
+		options: options,
 		client: &http.Client{Timeout: patience, Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: pool(t, certDir), ServerName: "localhost"},
+			TLSClientConfig: &tls.Config{RootCAs: pool(t, options.CertDir), ServerName: "localhost"},
 		}},
 		stop: stop,
 		done: make(chan error, 1),
@@ -141,6 +152,23 @@ func TestServe(t *testing.T) {
 	s.stop()
 	require.NoError(t, <-s.done)
 	s.done <- nil
+}
+
+// TestOlderTLS: TLS 1.2 is spoken where that is said, and nothing older.
+func TestOlderTLS(t *testing.T) {
+	options := serverOptions(t, newCerts(t))
+	options.MinTLSVersion = tls.VersionTLS12
+	s := startServerWith(t, nil, options)
+	for version, spoken := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
+		config := &tls.Config{RootCAs: pool(t, options.CertDir), ServerName: "localhost", MinVersion: version, MaxVersion: version}
+		conn, err := tls.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", s.options.Port), config)
+		if !spoken {
+			require.ErrorContains(t, err, "protocol version", tls.VersionName(version))
+			continue
+		}
+		require.NoError(t, err, tls.VersionName(version))
+		require.NoError(t, conn.Close())
+	}
 }
 
 func TestServeWithoutCertificate(t *testing.T) {

@@ -44,7 +44,8 @@ const bodyTimeout = 10 * time.Second
 // Webhook decides about Pods and workloads. It has no side effects, so a dry run is a request like any other.
 // It may be used by any number of goroutines.
 type Webhook struct {
-	options inject.Options
+	// options are those for a namespace.
+	options func(namespace string) inject.Options
 	kinds   map[metav1.GroupVersionResource]workload.Kind
 	log     logr.Logger
 	metrics *metrics
@@ -59,9 +60,13 @@ type Webhook struct {
 // first request.
 func (h *Webhook) UseNative(native func() compile.Features) { h.native = native }
 
-// injectOptions are the options as they are now.
-func (h *Webhook) injectOptions() inject.Options {
-	o := h.options
+// UseNamespaces has objects of a namespace decided with these options in place of New's. It must be called before the
+// first request.
+func (h *Webhook) UseNamespaces(options func(namespace string) inject.Options) { h.options = options }
+
+// injectOptions are the options for a namespace as they are now.
+func (h *Webhook) injectOptions(namespace string) inject.Options {
+	o := h.options(namespace)
 	if h.native != nil {
 		o.Native = h.native()
 	}
@@ -79,7 +84,8 @@ func New(options inject.Options, kinds []workload.Kind, log logr.Logger, registr
 	if err != nil {
 		return nil, err
 	}
-	h := &Webhook{options: options, kinds: map[metav1.GroupVersionResource]workload.Kind{}, log: log, metrics: metrics}
+	always := func(string) inject.Options { return options }
+	h := &Webhook{options: always, kinds: map[metav1.GroupVersionResource]workload.Kind{}, log: log, metrics: metrics}
 	for _, k := range kinds {
 		h.kinds[metav1.GroupVersionResource{Group: k.Group, Version: k.Version, Resource: k.Resource}] = k
 	}
@@ -196,7 +202,7 @@ func (h *Webhook) mutateLabelledWorkload(_ context.Context, req *request) decisi
 }
 
 func (h *Webhook) mutateTemplates(req *request, k workload.Kind) decision {
-	options := h.injectOptions()
+	options := h.injectOptions(req.Namespace)
 	return h.mutate(req, func([]byte) outcome { return outcomeLifted },
 		func() (inject.Result, error) { return workload.Create(req.Object, k, options) },
 		func() (inject.Result, error) { return workload.Update(req.Object, req.OldObject, k, options) })

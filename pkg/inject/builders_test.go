@@ -3,14 +3,35 @@ package inject
 import (
 	"encoding/json"
 	"testing"
+	"time"
 
 	jsonpatch "github.com/evanphx/json-patch/v5"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"sigs.k8s.io/yaml"
+
+	"restartrules.dev/pkg/validation"
 )
 
 var testOptions = Options{Image: "example.com/restartrules:v1", ImagePullPolicy: corev1.PullIfNotPresent, ShareProcessNamespace: true, ReadinessPort: DefaultReadinessPort}
+
+// configured are those of an installation that says all that it can.
+var configured = Options{
+	Image: "mirror.example.com/restartrules@sha256:1", ImagePullPolicy: corev1.PullAlways, ReadinessPort: 15000,
+	PullSecrets: []string{"mirror", "both"},
+	Resources: corev1.ResourceRequirements{
+		Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("20m")},
+		Limits:   corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi"), corev1.ResourceEphemeralStorage: resource.MustParse("1Gi")},
+	},
+	Labels:      map[string]string{"team": "platform", "example.com/injected": "yes"},
+	Annotations: map[string]string{"example.com/cost-center": "42"},
+	MinBackoff:  30 * time.Second,
+	Allowed: validation.Allowed{
+		Actions:    []corev1.ContainerRestartRuleAction{"Restart", "RestartAllContainers"},
+		Strategies: []validation.Strategy{validation.StrategyInPlace},
+	},
+}
 
 // apply applies a patch as the API server does.
 func apply(t *testing.T, object []byte, ops []Op) []byte {

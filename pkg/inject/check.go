@@ -81,10 +81,13 @@ type check struct {
 	errs field.ErrorList
 }
 
+// AgainstPlan is in each error of Check that says that somebody has changed a Pod.
+const AgainstPlan = "against the Pod's plan"
+
 // changed is the error of a field that is not as it was left by us.
 func (c *check) changed(path *field.Path, format string, args ...any) {
 	c.errs = append(c.errs, field.Forbidden(path, fmt.Sprintf(format, args...)+
-		", against the Pod's plan: another admission webhook changed it after Restart Rules had seen the Pod for the last time "+
+		", "+AgainstPlan+": another admission webhook changed it after Restart Rules had seen the Pod for the last time "+
 		"(it must leave that alone, or run before: mutating webhooks run in the order of their configurations' names), or it was copied from an injected Pod"))
 }
 

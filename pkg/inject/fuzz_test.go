@@ -31,8 +31,6 @@ func FuzzCreate(f *testing.F) {
 	f.Add([]byte(`{"metadata":{"labels":{"restartrules.dev/mode":"emulated"},"annotations":{"restartrules.dev/plan":"{\"version\":1,\"restartPolicy\":{\"own\":\"Always\",\"compiled\":\"Never\"},\"containers\":[{\"name\":\"a\",\"kind\":\"container\",\"wrapped\":true,\"onExit\":\"0-255:end\"}]}"}},`+
 		`"spec":{"restartPolicy":"Never","initContainers":[{"name":"restartrules-watcher"}],"containers":[{"name":"a","command":["/restartrules/shim","--","x"]}]}}`), false)
 	f.Fuzz(func(t *testing.T, data []byte, native bool) {
-		options := testOptions
-		options.Native.Restart = native
 		// The API server's JSON has no key twice.
 		var generic any
 		if json.Unmarshal(data, &generic) != nil {
@@ -40,29 +38,37 @@ func FuzzCreate(f *testing.F) {
 		}
 		data, err := json.Marshal(generic)
 		require.NoError(t, err)
-		result, err := Create(data, options)
-		if err != nil || !distinctNames(t, data) {
-			return
-		}
-		if len(result.Errors) > 0 {
-			require.Empty(t, result.Patch)
-			return
-		}
-		patched := apply(t, data, result.Patch)
-		again, err := Create(patched, options)
-		require.NoError(t, err)
-		require.Empty(t, again.Errors)
-		require.Empty(t, again.Patch)
-		same, err := Update(patched, patched, options)
-		require.NoError(t, err)
-		require.Empty(t, same.Errors)
-		require.Empty(t, same.Patch)
-		errs, err := Check(patched)
-		require.NoError(t, err)
-		if len(result.Patch) > 0 && !bytes.Contains(data, []byte(api.ShimPath)) {
-			require.Empty(t, errs)
+		for _, options := range []Options{testOptions, configured} {
+			options.Native.Restart = native
+			once(t, data, options)
 		}
 	})
+}
+
+// once: what has been injected is not injected again.
+func once(t *testing.T, data []byte, options Options) {
+	result, err := Create(data, options)
+	if err != nil || !distinctNames(t, data) {
+		return
+	}
+	if len(result.Errors) > 0 {
+		require.Empty(t, result.Patch)
+		return
+	}
+	patched := apply(t, data, result.Patch)
+	again, err := Create(patched, options)
+	require.NoError(t, err)
+	require.Empty(t, again.Errors)
+	require.Empty(t, again.Patch)
+	same, err := Update(patched, patched, options)
+	require.NoError(t, err)
+	require.Empty(t, same.Errors)
+	require.Empty(t, same.Patch)
+	errs, err := Check(patched)
+	require.NoError(t, err)
+	if len(result.Patch) > 0 && !bytes.Contains(data, []byte(api.ShimPath)) {
+		require.Empty(t, errs)
+	}
 }
 
 // distinctNames reports whether the containers are named, each differently; other Pods are refused

@@ -17,7 +17,7 @@ var updateGolden = flag.Bool("update", false, "write the golden files")
 
 // TestGolden creates each Pod of testdata and compares what becomes of it, and what is said about
 // it, with the golden file. Files named native-* are for a cluster that has container policies and
-// the action Restart.
+// the action Restart, files named configured-* for an installation that says all that it can.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.yaml")
 	require.NoError(t, err)
@@ -30,6 +30,9 @@ func TestGolden(t *testing.T) {
 			require.NoError(t, err)
 			data := object(t, string(input))
 			options := testOptions
+			if strings.HasPrefix(filepath.Base(file), "configured-") {
+				options = configured
+			}
 			options.Native.Restart = strings.HasPrefix(filepath.Base(file), "native-")
 			result, err := Create(data, options)
 			require.NoError(t, err)

@@ -4,6 +4,7 @@ package inject
 
 import (
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -30,6 +31,16 @@ type Options struct {
 	EntryPoint func(pullSecrets []string, image string) (found Found, known bool)
 	// PinDigests has these images pinned, in Pods that don't say themselves.
 	PinDigests bool
+	// PullSecrets, by name, are added to Pods' imagePullSecrets, for Image.
+	PullSecrets []string
+	// Resources of the watcher, in place of those that it is given by itself. See watcherResources.
+	Resources corev1.ResourceRequirements
+	// Labels and Annotations are added to Pods that have none of the key.
+	Labels, Annotations map[string]string
+	// MinBackoff is the least that restarts in place wait, but for the first.
+	MinBackoff time.Duration
+	// Allowed is what rules may say.
+	Allowed validation.Allowed
 	// ReportURL is where watchers report what becomes of their Pods; empty: nowhere.
 	ReportURL string
 	// Native is what the cluster does itself.
@@ -121,7 +132,7 @@ func prepare(live *manifest.Pod, object []byte, root *field.Path, opts Options) 
 	if user.Metadata.Annotations[api.ModeAnnotation] == api.ModeEmulate {
 		opts.Native = compile.Features{}
 	}
-	doc, warnings, errs := validation.Pod(user, root, validation.Options{RestartAllContainers: true})
+	doc, warnings, errs := validation.Pod(user, root, validation.Options{RestartAllContainers: true, Allowed: opts.Allowed})
 	if len(errs) > 0 {
 		return nil, Result{Warnings: warnings, Errors: errs}, nil
 	}

@@ -21,6 +21,8 @@ type injection struct {
 	compiled compile.Result
 	// restartAll is what the document says of restarts of the whole Pod.
 	restartAll manifest.RestartAllContainers
+	// restartAllRaised says that the user wrote a shorter back-off for it.
+	restartAllRaised bool
 	// excluded are left out of these.
 	excluded map[string]bool
 	// raw are the live containers with all their fields.
@@ -41,8 +43,9 @@ type part struct {
 	rules      rules.Container
 	// entry is of the image, where the manifest has no command.
 	entry entry
-	// backoff is nil for the default.
+	// backoff is nil for the default; raised says that the user wrote a shorter one.
 	backoff  *manifest.Backoff
+	raised   bool
 	compiled *compile.Container
 }
 
@@ -69,6 +72,7 @@ func newInjection(live, user *manifest.Pod, doc *manifest.Document, opts Options
 	for i := range inj.parts {
 		inj.parts[i].compiled = &inj.compiled.Containers[i]
 	}
+	inj.raiseBackoffs()
 	return inj
 }
 

@@ -33,7 +33,7 @@ func TestReinvocationAfterOthersHaveAdded(t *testing.T) {
 
 	require.Equal(t, []string{"mesh", api.WatcherContainer}, names(got.Spec.InitContainers), "who has no shim may be before it")
 	watcher := got.Spec.InitContainers[1]
-	require.Len(t, watcher.VolumeMounts, 2)
+	require.Len(t, watcher.VolumeMounts, 3)
 	require.Equal(t, "10m", watcher.Resources.Requests.Cpu().String())
 	require.Equal(t, "16Mi", watcher.Resources.Requests.Memory().String())
 	require.Contains(t, string(second), `"future":"kept"`)

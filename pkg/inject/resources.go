@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"maps"
 	"slices"
 
 	corev1 "k8s.io/api/core/v1"
@@ -24,23 +25,52 @@ var (
 // watcherResources leave the Pod's QoS class what it is without the watcher, and the watcher
 // without requests for nothing that others request: a HorizontalPodAutoscaler needs the requests of
 // all containers. With Pod-level resources containers need none of their own.
-func watcherResources(spec *manifest.PodSpec) corev1.ResourceRequirements {
+//
+// What is configured stands in place of these amounts.
+func watcherResources(spec *manifest.PodSpec, configured *corev1.ResourceRequirements) corev1.ResourceRequirements {
 	if spec.Resources != nil && len(spec.Resources.Requests)+len(spec.Resources.Limits) > 0 {
 		return corev1.ResourceRequirements{}
 	}
-	if isGuaranteed(spec) {
-		return corev1.ResourceRequirements{Requests: guaranteed, Limits: guaranteed}
-	}
-	list := corev1.ResourceList{}
-	for name, quantity := range requests {
-		if anyUses(spec, name) {
-			list[name] = quantity
-		}
-	}
-	if len(list) == 0 {
+	wholly := isGuaranteed(spec)
+	if !wholly && !anyUses(spec, corev1.ResourceCPU) && !anyUses(spec, corev1.ResourceMemory) {
 		return corev1.ResourceRequirements{}
 	}
-	return corev1.ResourceRequirements{Requests: list}
+	r := corev1.ResourceRequirements{Requests: maps.Clone(configured.Requests), Limits: maps.Clone(configured.Limits)}
+	for name := range requests {
+		request, requested := configured.Requests[name]
+		limit, limited := configured.Limits[name]
+		switch {
+		case wholly && limited:
+			add(&r.Requests, name, limit)
+		case wholly:
+			least := guaranteed[name]
+			if least.Cmp(request) < 0 {
+				least = request
+			}
+			add(&r.Requests, name, least)
+			add(&r.Limits, name, least)
+		case requested:
+		case limited: // without a request of its own the API server makes the limit one
+			add(&r.Requests, name, lesser(requests[name], limit))
+		case anyUses(spec, name):
+			add(&r.Requests, name, requests[name])
+		}
+	}
+	return r
+}
+
+func lesser(a, b resource.Quantity) resource.Quantity {
+	if a.Cmp(b) < 0 {
+		return a
+	}
+	return b
+}
+
+func add(list *corev1.ResourceList, name corev1.ResourceName, quantity resource.Quantity) {
+	if *list == nil {
+		*list = corev1.ResourceList{}
+	}
+	(*list)[name] = quantity
 }
 
 // twinCPU is what a twin has at most in a Guaranteed Pod, where it is set aside for good.
@@ -54,12 +84,6 @@ func twinResources(spec *manifest.PodSpec, init *corev1.ResourceRequirements) co
 	r := corev1.ResourceRequirements{Claims: init.Claims}
 	if spec.Resources != nil && len(spec.Resources.Requests)+len(spec.Resources.Limits) > 0 {
 		return r
-	}
-	add := func(list *corev1.ResourceList, name corev1.ResourceName, quantity resource.Quantity) {
-		if *list == nil {
-			*list = corev1.ResourceList{}
-		}
-		(*list)[name] = quantity
 	}
 	wholly := isGuaranteed(spec)
 	for name, little := range requests {

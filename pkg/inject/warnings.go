@@ -66,6 +66,7 @@ func (inj *injection) warnings() []string {
 	for _, text := range inj.entryPointWarnings() {
 		warn("%s", text)
 	}
+	inj.warnRaised(warn)
 	inj.warnWholePod(warn)
 	return list
 }

@@ -33,7 +33,7 @@ func (inj *injection) watcherContainer() corev1.Container {
 			PreStop:   &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/watcher", "terminating"}}},
 		},
 		VolumeMounts: inj.watcherMounts(),
-		Resources:    watcherResources(&inj.user.Spec),
+		Resources:    watcherResources(&inj.user.Spec, &inj.opts.Resources),
 		SecurityContext: &corev1.SecurityContext{
 			RunAsNonRoot:             new(user != 0),
 			RunAsUser:                &user,
@@ -83,5 +83,6 @@ func (inj *injection) watcherMounts() []corev1.VolumeMount {
 	if inj.initScripts() != "" {
 		mounts = append(mounts, corev1.VolumeMount{Name: api.ScriptsVolumeName, MountPath: api.ScriptsPath, ReadOnly: true})
 	}
-	return append(mounts, inj.reportMounts()...)
+	mounts = append(mounts, inj.reportMounts()...)
+	return append(mounts, corev1.VolumeMount{Name: api.ControlVolumeName, MountPath: api.ControlPath, ReadOnly: true})
 }

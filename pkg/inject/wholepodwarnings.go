@@ -65,7 +65,7 @@ func (inj *injection) grown() string {
 			sum[name] = total
 		}
 	}
-	add(watcherResources(&inj.user.Spec).Requests)
+	add(watcherResources(&inj.user.Spec, &inj.opts.Resources).Requests)
 	for i := range inj.twins {
 		add(inj.twins[i].resources.Requests)
 	}

@@ -19,6 +19,18 @@ type Backoff struct {
 // MaxCrashLoopBackOff; it is forgotten after twice the latter).
 var DefaultBackoff = Backoff{InitialDelay: 10 * time.Second, MaxDelay: 5 * time.Minute, ResetAfter: 10 * time.Minute}
 
+// AtLeast is the back-off with no delay shorter than min. None becomes min every time.
+func (b Backoff) AtLeast(min time.Duration) Backoff {
+	if min <= 0 {
+		return b
+	}
+	if b.None {
+		return Backoff{InitialDelay: min, MaxDelay: min, ResetAfter: DefaultBackoff.ResetAfter}
+	}
+	b.InitialDelay, b.MaxDelay = max(b.InitialDelay, min), max(b.MaxDelay, min)
+	return b
+}
+
 // String is the value of the shim's flag --backoff: "none" or initial/max/reset.
 func (b Backoff) String() string {
 	if b.None {

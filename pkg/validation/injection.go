@@ -29,7 +29,7 @@ type Needs struct {
 func Injection(pod *manifest.Pod, needs func(name string) Needs, root *field.Path) (errs field.ErrorList) {
 	spec := root.Child("spec")
 	for i, v := range pod.Spec.Volumes {
-		if v.Name == api.VolumeName || v.Name == api.ScriptsVolumeName && pod.Metadata.Annotations[api.InitScriptsAnnotation] != "" {
+		if v.Name == api.VolumeName || v.Name == api.ControlVolumeName || v.Name == api.ScriptsVolumeName && pod.Metadata.Annotations[api.InitScriptsAnnotation] != "" {
 			errs = append(errs, field.Forbidden(spec.Child("volumes").Index(i).Child("name"),
 				fmt.Sprintf("Restart Rules adds a volume named %q to this Pod: give yours another name", v.Name)))
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -18,7 +19,7 @@ import (
 // document of the rules annotation, nil if there is none; with errors the document is of no use. The
 // warnings, at most 255 bytes each, are for the one who applies it.
 func Pod(pod *manifest.Pod, root *field.Path, opts Options) (doc *manifest.Document, warnings []string, errs field.ErrorList) {
-	errs = options(pod, root)
+	errs = options(pod, root, opts)
 	whole, problems := lifted(pod, root, opts)
 	errs = append(errs, problems...)
 	if text, ok := pod.Metadata.Annotations[api.RulesAnnotation]; ok {
@@ -38,7 +39,7 @@ func Pod(pod *manifest.Pod, root *field.Path, opts Options) (doc *manifest.Docum
 	}
 	if len(errs) == 0 {
 		warnings = append(warnings, doubts(whole, doc)...)
-		errs = excludedSources(whole, doc, root)
+		errs = append(excludedSources(whole, doc, root), opts.Allowed.inPlace(whole, doc, root)...)
 		warnings = append(warnings, unknownExcluded(pod)...)
 	}
 	return doc, warnings, errs
@@ -49,7 +50,7 @@ func annotation(root *field.Path, name string) *field.Path {
 }
 
 // options validates the annotations that hold no document.
-func options(pod *manifest.Pod, root *field.Path) (errs field.ErrorList) {
+func options(pod *manifest.Pod, root *field.Path, opts Options) (errs field.ErrorList) {
 	if len(pod.Metadata.Annotations) == 0 {
 		return nil
 	}
@@ -68,10 +69,32 @@ func options(pod *manifest.Pod, root *field.Path) (errs field.ErrorList) {
 			errs = append(errs, field.NotSupported(annotation(root, o.annotation), value, o.values))
 		}
 	}
+	if pod.Metadata.Annotations[api.StrategyAnnotation] == api.StrategySandbox {
+		if err := opts.Allowed.strategy(StrategySandbox, annotation(root, api.StrategyAnnotation)); err != nil {
+			errs = append(errs, err)
+		}
+	}
 	if value, ok := pod.Metadata.Annotations[api.MaxRestartsAnnotation]; ok && maxRestarts(value) == nil {
 		errs = append(errs, field.Invalid(annotation(root, api.MaxRestartsAnnotation), value, fmt.Sprintf("must be a number from 0 to %d", manifest.MaxContainerRestarts)))
 	}
+	if value, ok := pod.Metadata.Annotations[api.PausedAnnotation]; ok && !isPause(pod, value) {
+		errs = append(errs, field.Invalid(annotation(root, api.PausedAnnotation), value, "must be true, false, or names of containers with commas between them"))
+	}
 	return append(errs, initScripts(pod, root)...)
+}
+
+// isPause reports whether the text can be the value of PausedAnnotation. Once the Pod runs nobody asks.
+func isPause(pod *manifest.Pod, text string) bool {
+	if text == api.PausedAll || text == "false" {
+		return true
+	}
+	for name := range strings.SplitSeq(text, ",") {
+		named := func(c manifest.Container) bool { return c.Name == strings.TrimSpace(name) }
+		if !slices.ContainsFunc(pod.Spec.Containers, named) && !slices.ContainsFunc(pod.Spec.InitContainers, named) {
+			return false
+		}
+	}
+	return true
 }
 
 // maxRestarts is the number that the text holds, or nil.

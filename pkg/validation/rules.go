@@ -27,14 +27,16 @@ type language struct {
 	actions []corev1.ContainerRestartRuleAction
 	// sidecarRules says that sidecars may have rules, too.
 	sidecarRules bool
+	// allowed are those of the actions that may be used.
+	allowed *Allowed
 }
 
 // nativeLanguage is the language of the container's own fields.
 func nativeLanguage(opts Options) language {
 	if opts.RestartAllContainers {
-		return language{[]corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart, corev1.ContainerRestartRuleActionRestartAllContainers}, true}
+		return language{[]corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart, corev1.ContainerRestartRuleActionRestartAllContainers}, true, &opts.Allowed}
 	}
-	return language{[]corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart}, false}
+	return language{[]corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart}, false, &opts.Allowed}
 }
 
 // annotationLanguage is the language of the rules annotation, which has more actions.
@@ -66,6 +68,8 @@ func containerRules(r manifest.Rules, path *field.Path, l language) (errs field.
 		}
 		if !slices.Contains(l.actions, rule.Action) {
 			errs = append(errs, field.NotSupported(at("action"), rule.Action, l.actions))
+		} else if !l.allowed.allows(rule.Action) {
+			errs = append(errs, l.allowed.action(rule.Action, at("action")))
 		}
 		codes := rule.ExitCodes
 		if codes == nil {

@@ -135,6 +135,7 @@ func TestOptions(t *testing.T) {
 		"share-process-namespace": {"yes", `share-process-namespace]: Unsupported value: "yes": supported values: "true", "false"`},
 		"prefer":                  {"", `prefer]: Unsupported value: "": supported values: "survive"`},
 		"mode":                    {"emulated", `mode]: Unsupported value: "emulated": supported values: "emulate"`},
+		"paused":                  {"yes", `paused]: Invalid value: "yes": must be true, false, or names of containers with commas between them`},
 		"max-restarts":            {"1000001", `max-restarts]: Invalid value: "1000001": must be a number from 0 to 1000000`},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,7 +145,8 @@ func TestOptions(t *testing.T) {
 		})
 	}
 	p := pod(t, `{"metadata":{"annotations":{"restartrules.dev/seam":"json","restartrules.dev/share-process-namespace":"true","restartrules.dev/prefer":"survive",
-		"restartrules.dev/mode":"emulate","restartrules.dev/max-restarts":"0"}},"spec":{}}`)
+		"restartrules.dev/mode":"emulate","restartrules.dev/max-restarts":"0","restartrules.dev/paused":"app, setup"}},
+		"spec":{"containers":[{"name":"app"}],"initContainers":[{"name":"setup"}]}}`)
 	_, warnings, errs := Pod(p, nil, Options{})
 	require.Empty(t, errs)
 	require.Empty(t, warnings)
