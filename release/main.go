@@ -28,7 +28,7 @@ func main() {
 
 func newCommand() *cobra.Command {
 	var r release
-	var architectures string
+	var architectures, pluginURL string
 	command := &cobra.Command{
 		Use: "release", Short: "Make what is handed out", SilenceUsage: true, SilenceErrors: true,
 		PersistentPreRun: func(*cobra.Command, []string) { r.architectures = strings.Fields(architectures) },
@@ -38,6 +38,7 @@ func newCommand() *cobra.Command {
 	flags.StringVar(&r.registry, "registry", "", "Where the images go, for example registry.example.com/restartrules.")
 	flags.StringVar(&r.tag, "tag", "dev", "Tag of the images, version of the chart's application.")
 	flags.StringVar(&architectures, "architectures", "amd64 arm64", "Architectures, as Go calls them.")
+	flags.StringVar(&pluginURL, "plugin-url", "", "Below which address the plugin's archives will be.")
 	add := func(use, short string, run func(ctx context.Context) error) {
 		command.AddCommand(&cobra.Command{Use: use, Short: short, Args: cobra.NoArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error { return run(cmd.Context()) }})
@@ -47,6 +48,7 @@ func newCommand() *cobra.Command {
 	add("manifests", "Write manifests and chart to bin/release", func(context.Context) error { return r.manifests() })
 	add("sbom", "Write what the images hold to bin/release/sbom", func(context.Context) error { return r.sbom() })
 	add("licenses", "Write the licences of what the images hold beside the binaries", func(context.Context) error { return r.licenses() })
+	add("plugin", "Write the kubectl plugin's archives and krew's manifest to bin/release/plugin", func(context.Context) error { return r.plugin(pluginURL) })
 	add("chart", "Bring what the chart takes from the manifests up to date", func(context.Context) error {
 		files, err := chart.Files(filepath.Join(r.root, "manifests"))
 		if err != nil {

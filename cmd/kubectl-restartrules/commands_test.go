@@ -44,7 +44,11 @@ func TestExitCodes(t *testing.T) {
 		"output":             {[]string{"validate", "-f", "-", "-o", "xml"}, "", 2, "must be one of text, json, github"},
 		"to":                 {[]string{"convert", "-f", "-", "--to", "yaml"}, "", 2, "must be one of annotation, native"},
 		"argument":           {[]string{"validate", "pod.yaml"}, "", 2, "unknown command"},
-		"command":            {[]string{"check"}, "", 2, `unknown command "check"`},
+		"command":            {[]string{"mend"}, "", 2, `unknown command "mend"`},
+		"check before a Pod": {[]string{"check", "--pre", "a"}, "", 2, "--pre can't be combined with Pods"},
+		"no cluster":         {[]string{"check", "--kubeconfig=nowhere"}, "", 2, "find the cluster: "},
+		"explain nothing":    {[]string{"explain"}, "", 2, "expected the name of a Pod in the cluster, or --filename"},
+		"explain both":       {[]string{"explain", "a", "-f", "-"}, fine, 2, "names of Pods can't be combined with --filename"},
 		"pod templates":      {[]string{"validate", "-f", "-", "--pod-templates=a"}, fine, 2, "--pod-templates: "},
 		"native features":    {[]string{"validate", "-f", "-", "--native-features=All"}, fine, 2, `--native-features: "All" is unknown`},
 		"native feature":     {[]string{"validate", "-f", "-", "--native-features=RestartAllContainersOnContainerExits"}, fine, 2, "without ContainerRestartRules"},
@@ -67,7 +71,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestHelpNamesThePlugin(t *testing.T) {
-	for _, command := range []string{"validate", "inject", "convert", "explain"} {
+	for _, command := range []string{"validate", "inject", "convert", "explain", "status", "restart", "pause", "resume", "history", "logs"} {
 		_, stdout, _ := execute(t, "", command, "--help")
 		require.Contains(t, stdout, "Usage:\n  kubectl restartrules "+command)
 		require.Contains(t, stdout, "Examples:\n  kubectl restartrules "+command)

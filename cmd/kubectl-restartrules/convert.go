@@ -35,6 +35,7 @@ If there is any error nothing is printed.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	o.input.addFlags(cmd)
+	o.input.required(cmd)
 	o.to.values, o.to.value = []string{"annotation", "native"}, "annotation"
 	o.to.add(cmd, "to", "", "Where the rules go: annotation or native.")
 	o.output.addFlag(cmd, "yaml", "json")

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"restartrules.dev/pkg/explain"
 	"restartrules.dev/pkg/inject"
@@ -15,28 +17,44 @@ import (
 
 // explainOptions are the flags of `explain`.
 type explainOptions struct {
-	input  inputOptions
-	exits  []string
-	output choice
+	input   inputOptions
+	cluster *genericclioptions.ConfigFlags
+	exits   []string
+	output  choice
 }
 
 func newExplainCommand() *cobra.Command {
-	var o explainOptions
+	o := explainOptions{cluster: genericclioptions.NewConfigFlags(true)}
 	cmd := &cobra.Command{
-		Use:   "explain -f FILE",
+		Use:   "explain (POD... | -f FILE)",
 		Short: "Say what happens after each exit of each container",
 		Long: `Say for each container and exit code of a Pod, or of the Pods that a workload makes, what will happen, who
 does it (the kubelet, or the shim in the container), after which wait, and why: which rule or which policy. And
 which containers are wrapped in a shim and why, and what becomes of the Pod's own restartPolicy.
 
+Of a Pod in the cluster it says also who acts on its rules and why, and how often its containers have restarted. It needs
+the right to get Pods. A file needs no cluster.
+
 Death by signal n is exit code 128+n: 137 for SIGKILL and out of memory, 143 for SIGTERM.`,
-		Example: `  kubectl restartrules explain -f pod.yaml
+		Example: `  kubectl restartrules explain trainer-0
+  kubectl restartrules explain -f pod.yaml
   kubectl restartrules explain -f job.yaml --exit trainer=42 --exit trainer=137
   kubectl get deployment web -o yaml | kubectl restartrules explain -f - -o json
   kubectl restartrules explain -f pod.yaml --native-features=ContainerRestartRules    # as on Kubernetes 1.35`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch files := cmd.Flags().Changed("filename"); {
+			case len(args) > 0 && files:
+				return errors.New("names of Pods can't be combined with --filename")
+			case len(args) > 0:
+				return o.explainPods(cmd, args)
+			case !files:
+				return errors.New("expected the name of a Pod in the cluster, or --filename")
+			}
+			return o.run(cmd)
+		},
 	}
+	cmd.ValidArgsFunction = completePods(o.cluster)
+	o.cluster.AddFlags(cmd.Flags())
 	o.input.addFlags(cmd)
 	o.input.addFeatures(cmd.Flags())
 	cmd.Flags().StringArrayVar(&o.exits, "exit", nil, "Only this exit of this container, as CONTAINER=CODE. Repeatable.")

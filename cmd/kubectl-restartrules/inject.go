@@ -41,6 +41,7 @@ If there is any error nothing is printed. Warnings go to standard error.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	o.input.addFlags(cmd)
+	o.input.required(cmd)
 	o.input.addFeatures(cmd.Flags())
 	flags := cmd.Flags()
 	flags.StringVar(&o.image, "image", "", "Image of the watcher that is injected, the webhook's --watcher-image. Required where a shim is needed.")

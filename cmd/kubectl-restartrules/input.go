@@ -31,6 +31,10 @@ func (o *inputOptions) addFlags(cmd *cobra.Command) {
 	flags.BoolVarP(&o.recursive, "recursive", "R", false, "Also the directories below those of --filename.")
 	flags.StringArrayVar(&o.podTemplates, "pod-templates", nil,
 		"Further kind with Pod templates, as group/version/resource=path[,path]. Repeatable.")
+}
+
+// required makes cobra ask for files.
+func (o *inputOptions) required(cmd *cobra.Command) {
 	_ = cmd.MarkFlagRequired("filename") // only fails without the flag
 }
 

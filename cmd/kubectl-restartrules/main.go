@@ -1,5 +1,5 @@
 // Command kubectl-restartrules is the kubectl plugin of Restart Rules: it validates, injects, converts
-// and explains manifests without a cluster, with the code of the webhook, and shows what has become of Pods.
+// and explains manifests without a cluster, with the code of the webhook, shows what has become of Pods, and steers them.
 package main
 
 import (
@@ -9,6 +9,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"restartrules.dev/cmd/kubectl-restartrules/internal/live"
 )
 
 // Exit codes.
@@ -31,13 +33,17 @@ func main() {
 
 // run is the whole program; it returns the exit code.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	cmd := newCommand()
+	return runCommand(newCommand(), args, stdin, stdout, stderr)
+}
+
+func runCommand(cmd *cobra.Command, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	cmd.SetArgs(args)
 	cmd.SetIn(stdin)
 	cmd.SetOut(stdout)
 	cmd.SetErr(stderr)
 	err := cmd.Execute()
 	var unread inputErrors
+	var refused *live.Refusal
 	switch {
 	case err == nil:
 		return 0
@@ -46,6 +52,9 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	case errors.As(err, &unread):
 		fmt.Fprintln(stderr, err)
 		return exitUsage
+	case errors.As(err, &refused):
+		fmt.Fprintf(stderr, "Error: %v\n", err)
+		return exitFindings
 	default:
 		fmt.Fprintf(stderr, "Error: %v\n", err)
 		return exitUsage
@@ -55,11 +64,12 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-restartrules",
-		Short: "Validate, inject, convert and explain restart rules, without a cluster; show what has restarted",
+		Short: "Validate, inject, convert and explain restart rules, without a cluster; see and steer what runs",
 		Long: `Validate, inject, convert and explain the restart rules of manifests, without a cluster: with the code of
-the Restart Rules webhook, which does the same when they are applied. And show what has become of the Pods of a cluster.
+the Restart Rules webhook, which does the same when they are applied. And see what has become of the Pods of a cluster, and steer them.
 
-Exit codes: 0 fine, 1 there are errors in the manifests, 2 wrong usage or input that can't be read.
+Exit codes: 0 fine, 1 there are errors in the manifests, or what was asked for can't be done to that Pod, 2 wrong usage, or
+input or a cluster that can't be read.
 
 For completion behind kubectl put an executable kubectl_complete-restartrules into PATH:
 
@@ -69,11 +79,16 @@ For completion behind kubectl put an executable kubectl_complete-restartrules in
   kubectl restartrules explain -f pod.yaml --exit trainer=42
   kubectl restartrules convert -f job.yaml
   kubectl restartrules status -A
+  kubectl restartrules restart trainer-0 --all --reason "new data"
+  kubectl restartrules pause trainer-0
+  kubectl restartrules history trainer-0
+  kubectl restartrules logs trainer-0 -c trainer --attempt -1
   kubectl restartrules inject -f pod.yaml --image=example.com/restartrules:v1 | kubectl apply -f -`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl restartrules"},
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newValidateCommand(), newInjectCommand(), newConvertCommand(), newExplainCommand(), newStatusCommand())
+	root.AddCommand(newValidateCommand(), newInjectCommand(), newConvertCommand(), newExplainCommand(), newStatusCommand(), newCheckCommand())
+	root.AddCommand(liveCommands(live.Connect)...)
 	return root
 }

@@ -33,6 +33,7 @@ Exit codes: 0 no errors, 1 errors (with --strict also warnings), 2 wrong usage o
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd) },
 	}
 	o.input.addFlags(cmd)
+	o.input.required(cmd)
 	o.input.addFeatures(cmd.Flags())
 	cmd.Flags().BoolVar(&o.strict, "strict", false, "Warnings count as errors do for the exit code.")
 	o.output.addFlag(cmd, "text", "json", "github")

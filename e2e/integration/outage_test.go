@@ -8,6 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"restartrules.dev/pkg/api"
 )
 
 // TestOutage stops the webhook: only Pods and workloads with rules can't be created or changed then,
@@ -59,6 +61,9 @@ func TestOutage(t *testing.T) {
 		[]byte(`{"metadata":{"labels":{"a":"b"},"annotations":{"a":"b"},"finalizers":null}}`))
 	require.NoError(t, s.client.Patch(t.Context(), plain, change))
 	require.NoError(t, s.client.Patch(t.Context(), policyOnly, change))
+	mustKubectl(t, nil, "annotate", "pod/injected", "-n", namespace, api.PausedAnnotation+"="+api.PausedAll)
+	require.Equal(t, api.PausedAll, stored(t, injected).Annotations[api.PausedAnnotation], "the brake needs no webhook")
+	mustKubectl(t, nil, "annotate", "pod/injected", "-n", namespace, api.PausedAnnotation+"-")
 	require.NoError(t, deletePod(t.Context(), injected))
 	require.NotNil(t, stored(t, injected).DeletionTimestamp)
 	require.NoError(t, s.client.Patch(t.Context(), injected, change))

@@ -17,7 +17,8 @@ import (
 type Pod struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
-	// Phase is the Pod's, or that of the restart of all its containers that is under way.
+	// Phase is the Pod's, or that of the restart of all its containers that is under way; followed by ",Paused", or if that
+	// has not been reported ",Pausing", or ",Resuming".
 	Phase string `json:"phase"`
 	// Reported says that the Pod's watcher was ever heard of. If it was not, nothing is known of restarts in place.
 	Reported   bool        `json:"reported"`
@@ -56,12 +57,29 @@ func Of(pod *corev1.Pod) (Pod, error) {
 			p.Phase = p.Status.Phase
 		}
 	}
+	if pod.Status.Phase == corev1.PodRunning || pod.Status.Phase == corev1.PodPending {
+		p.Phase = pausing(p.Phase, pod.Annotations[api.PausedAnnotation], p.Status)
+	}
 	for i := range compiled.Containers {
 		if c := &compiled.Containers[i]; c.Wrapped && c.TwinOf == "" || c.Twin != "" || c.InitScript != "" {
 			p.Containers = append(p.Containers, p.container(pod, c.Name))
 		}
 	}
 	return p, nil
+}
+
+// pausing adds to the phase of a Pod whether no rule acts: Paused once its shims know, as far as it was reported.
+func pausing(phase, annotation string, s *report.Status) string {
+	wanted, reached := annotation != "" && annotation != "false", s != nil && s.Paused != ""
+	switch {
+	case wanted && reached:
+		return phase + ",Paused"
+	case wanted:
+		return phase + ",Pausing"
+	case reached:
+		return phase + ",Resuming"
+	}
+	return phase
 }
 
 func (p *Pod) container(pod *corev1.Pod, name string) Container {

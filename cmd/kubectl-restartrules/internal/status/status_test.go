@@ -58,8 +58,13 @@ func testPods(t *testing.T) (pods []Pod) {
 			Next: &report.Next{Container: "trainer", At: now.Add(40 * time.Second), Attempt: 4, Max: 20}},
 		"d-nothing": {Version: 1, Phase: "Running", Restarts: map[string]int{"trainer": 0}},
 		"e-silent":  nil,
+		"f-paused":  {Version: 1, Phase: "Running", Paused: api.PausedAll, Restarts: map[string]int{"trainer": 4}},
 	} {
-		p, err := Of(testPod(t, name, s))
+		pod := testPod(t, name, s)
+		if name == "f-paused" {
+			pod.Annotations[api.PausedAnnotation] = api.PausedAll
+		}
+		p, err := Of(pod)
 		require.NoError(t, err)
 		pods = append(pods, p)
 	}
@@ -97,4 +102,52 @@ func TestOfErrors(t *testing.T) {
 	pod.Annotations[api.PlanAnnotation] = `{"version": 9}`
 	_, err = Of(pod)
 	require.ErrorContains(t, err, "pod research/a: plan: has version 9")
+}
+
+func TestPausing(t *testing.T) {
+	for name, test := range map[string]struct {
+		annotation string
+		status     *report.Status
+		want       string
+	}{
+		"not paused":        {"", &report.Status{}, "Running"},
+		"never heard of":    {"", nil, "Running"},
+		"not any more":      {"false", &report.Status{}, "Running"},
+		"paused":            {"true", &report.Status{Paused: "true"}, "Running,Paused"},
+		"not yet":           {"true", &report.Status{}, "Running,Pausing"},
+		"nobody knows":      {"app", nil, "Running,Pausing"},
+		"not yet any more ": {"", &report.Status{Paused: "true"}, "Running,Resuming"},
+	} {
+		require.Equal(t, test.want, pausing("Running", test.annotation, test.status), name)
+	}
+}
+
+func TestHistory(t *testing.T) {
+	code := 88
+	at := func(ago time.Duration) time.Time { return now.Add(-ago) }
+	entries := []report.Restart{
+		{ID: 7, Container: "trainer", ExitCode: &code, Rule: 1, Action: report.ActionRestartAll, Time: at(3 * time.Hour), DurationMicros: 154795},
+		{ID: 8, Container: "trainer", ExitCode: &code, Rule: report.NoRule, Action: report.ActionRestart, Time: at(time.Hour), DurationMicros: 505},
+		{ID: 9, Container: "trainer", Rule: report.NoRule, Action: report.ActionRestartAll, Reason: "new\tdata", Time: at(50 * time.Minute), DurationMicros: 98256},
+		{ID: 10, Container: "trainer", Rule: report.NoRule, Action: report.ActionRestart, Time: at(30 * time.Minute), DurationMicros: 751},
+		{ID: 11, Rule: report.NoRule, Action: "Pause", Time: at(20 * time.Minute)},
+		{ID: 12, Rule: report.NoRule, Action: "Resume", Time: at(10 * time.Minute)},
+		{ID: 13, Container: "trainer", Rule: report.NoRule, Action: "Fail", Reason: "outlives SIGKILL, so nothing is started beside it: process 7 (x)", Time: at(time.Second)},
+	}
+	for name, wide := range map[string]bool{"history": false, "history-wide": true} {
+		var out bytes.Buffer
+		require.NoError(t, History(&out, entries, wide, now))
+		golden := filepath.Join("testdata", name+".txt")
+		if *update {
+			require.NoError(t, os.WriteFile(golden, out.Bytes(), 0o644))
+		}
+		want, err := os.ReadFile(golden)
+		require.NoError(t, err)
+		require.Equal(t, string(want), out.String())
+		if !wide {
+			docs, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "docs", "cli.md"))
+			require.NoError(t, err)
+			require.Contains(t, string(docs), "\n```\n"+out.String()+"```\n", "docs/cli.md shows it")
+		}
+	}
 }
