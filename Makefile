@@ -12,10 +12,11 @@ MAKEFLAGS += --no-print-directory
 
 export CGO_ENABLED ?= 0
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 FUZZTIME ?= 10s
 TESTFLAGS ?=
-UNIT := ./certs/... ./cmd/... ./manifests/... ./pkg/... ./e2e/all/... ./e2e/chaos/... ./e2e/cluster/... ./e2e/demo/... ./e2e/restartall/...
+UNIT := ./certs/... ./cmd/... ./docs/... ./manifests/... ./pkg/... ./e2e/all/... ./e2e/chaos/... ./e2e/cluster/... ./e2e/demo/... ./e2e/restartall/...
 
 ##@ General
 
@@ -97,6 +98,22 @@ push: release-binaries licenses ## Push the images of all architectures to REGIS
 release-manifests: release-binaries licenses chart ## Manifests and chart with images of REGISTRY by digest, in bin/release.
 	@$(RELEASE) manifests
 
+PLUGIN_URL ?= https://restartrules.dev/releases/$(TAG)
+PLUGIN_PLATFORMS ?= linux-amd64 linux-arm64 darwin-amd64 darwin-arm64 windows-amd64
+
+.PHONY: plugin
+plugin: ## The kubectl plugin for PLUGIN_PLATFORMS, and krew's plugin.yaml for archives below PLUGIN_URL; TAG is v1.2.3.
+	@rm -rf bin/plugin bin/release/plugin
+	@for platform in $(PLUGIN_PLATFORMS); do \
+		binary=bin/plugin/$$platform/kubectl-restartrules; case $$platform in windows-*) binary=$$binary.exe;; esac; \
+		GOOS=$${platform%-*} GOARCH=$${platform#*-} $(GO_BUILD) -o $$binary ./cmd/kubectl-restartrules; \
+	done
+	@$(RELEASE) plugin --plugin-url='$(PLUGIN_URL)'
+
+.PHONY: docs
+docs: ## Bring what of docs/ follows from the code up to date: tables, the reference, pictures.
+	@go generate ./docs/...
+
 .PHONY: chart
 chart: ## Bring what charts/restartrules takes from manifests/ up to date.
 	@$(RELEASE) chart
@@ -126,6 +143,11 @@ test-race: ## The unit tests under the race detector.
 .PHONY: test-differential
 test-differential: ## Validation and decisions against Kubernetes' own code (compiles it: minutes, once).
 	cd differential && go test -count=1 -v -timeout 30m ./...
+
+.PHONY: test-docs
+test-docs: ## The documentation: links, snippets, generated pages, and its commands, typed on a cluster of their own.
+	go test ./docs/...
+	go test -tags e2e -count=1 -v -timeout 10m ./e2e/docs
 
 .PHONY: test-release
 test-release: ## Manifests, chart, images: schemas, Pod Security, the same objects from both, digests.
@@ -158,6 +180,18 @@ test-versions: images ## The same on each of VERSIONS, a cluster each (builds th
 		go run ./e2e/cluster down --name "e2e-$${version//./-}"; \
 	done
 
+# What differs most between versions of API server and kubelet, and is done in three minutes. Without preStop hooks by HTTP,
+# of which the shim hears only in time if the node does not stand still for half a second.
+CORE := ARestartInPlaceKeepsThePod|TheCommandsOwnCodeReachesTheKubelet|NothingRestartsOnDeletion|AJob.*|AnInitContainer.*|ApplyTwice
+CORE := $(CORE)|WhatKubectlSaysOfInvalidRules|AnOutageOfTheWebhook|PodsThatDontAskAreUntouched|RestartAllOnDemand|WhatHangsIsRestartedInPlace
+SECOND ?= 1.33.13
+
+.PHONY: test-second
+test-second: images ## The core of the end-to-end tests on a second version, SECOND, whose API server has no fields for rules.
+	@export CLUSTER_NAME=second KUBERNETES_VERSION=$(SECOND); code=0; \
+	go test -tags e2e -count=1 -v -parallel 12 -timeout 20m -skip 'RestartsOnDeletion/preStop_httpGet' -run '$(or $(RUN),^Test($(CORE))$$)' ./e2e/tests || code=$$?; \
+	[ -n "$${KEEP:-}" ] || go run ./e2e/cluster down --name second; exit $$code
+
 .PHONY: test-matrix
 test-matrix: images ## Every workload kind on Kubernetes 1.33, 1.34 and 1.35, and side by side with its own restart rules.
 	go test -tags e2e -count=1 -v -parallel 60 -timeout 40m -skip '^TestUpgrade$$' $(if $(RUN),-run '$(RUN)') ./e2e/matrix
@@ -176,13 +210,21 @@ test-reports: images ## What users see of restarts in place, who may report what
 	go test -tags integration -count=1 -v -timeout 10m $(if $(RUN),-run '$(RUN)') ./e2e/reports/api
 	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -parallel 6 -timeout 20m $(if $(RUN),-run '$(RUN)') ./e2e/reports
 
+.PHONY: test-check
+test-check: images ## Break an installation in each way that kubectl restartrules check finds: exactly that code, gone when it is mended.
+	go test -tags e2e -count=1 -v -timeout 20m $(if $(RUN),-run '$(RUN)') ./e2e/check
+
 .PHONY: test-chaos
 test-chaos: images ## What restarts of whole Pods survive: kills at every step, full disks, a kubelet that restarts. SEED=N replays a run.
 	go test -tags e2e -count=1 -v -parallel 24 -timeout 40m $(if $(SKIP),-skip '$(SKIP)') ./e2e/chaos -seed=$(or $(SEED),0)
 
 .PHONY: test-installs
-test-installs: images ## Install with kustomize and Helm, with cert-manager and without; apply again, upgrade, remove. 30 s of load.
-	go test -tags e2e -count=1 -v -timeout 30m $(if $(SKIP),-skip '$(SKIP)') $(if $(RUN),-run '$(RUN)') ./e2e/installs
+test-installs: images ## Install with kustomize and Helm, with cert-manager and without, in any order; upgrade, change certificates, remove. 30 s of load.
+	go test -tags e2e -count=1 -v -timeout 30m -skip '$(or $(SKIP),TestReleases)' $(if $(RUN),-run '$(RUN)') ./e2e/installs
+
+.PHONY: test-releases
+test-releases: images ## Upgrade from an earlier release (BEFORE, a revision) and back: no Pod refused, those that run restart in place.
+	go test -tags e2e -count=1 -v -timeout 20m ./e2e/installs -run TestReleases $(if $(BEFORE),-before='$(BEFORE)')
 
 .PHONY: test-load
 test-load: images ## LOAD_FOR (10m) of 50 admissions/s under restarts, rotations and a rolling upgrade: no error, no Pod left out.
@@ -203,6 +245,19 @@ lint: ## gofmt, go vet and staticcheck, for all build tags.
 	go run $(STATICCHECK) -tags 'e2e,integration' ./...
 	@# Only vet: staticcheck would look into all of Kubernetes, Helm and cert-manager, for minutes.
 	for module in differential release e2e/certmanager; do (cd $$module && go vet ./...); done
+
+GOVULNDB ?=
+VULNDB = $(if $(GOVULNDB),-db '$(GOVULNDB)')
+
+.PHONY: vulncheck
+vulncheck: ## Known vulnerabilities in what is linked. Asks vuln.go.dev, or GOVULNDB: URL of a mirror, file:///DIR of a copy.
+	@GOBIN=$(CURDIR)/bin/tools go install $(GOVULNCHECK)
+	@# A small package first: whether there is a database is said before all packages are loaded.
+	@bin/tools/govulncheck $(VULNDB) ./pkg/exitcodes >bin/vulncheck.log 2>&1 || { cat bin/vulncheck.log; \
+		! grep -q 'fetching vulnerabilities' bin/vulncheck.log || \
+			echo 'vulncheck: NOTHING WAS CHECKED: the database $(or $(GOVULNDB),https://vuln.go.dev) could not be read; GOVULNDB names another' >&2; \
+		exit 1; }
+	@for module in . release; do echo "govulncheck: module $$module"; (cd $$module && $(CURDIR)/bin/tools/govulncheck $(VULNDB) ./...); done
 
 ##@ Measure
 

@@ -41,13 +41,15 @@ var parts = []part{
 	// middle of a run ("context deadline exceeded").
 	{name: "fuzzing, 2,000 runs each", commands: [][]string{{"make", "fuzz", "FUZZTIME=2000x"}}},
 	{name: "end-to-end tests", commands: [][]string{{"make", "test-e2e"}}, again: true, lacks: lacksCluster},
+	{name: "end-to-end tests, the core on a second version", commands: [][]string{{"make", "test-second"}}, again: true, lacks: lacksCluster},
 	{name: "restarts of all containers, side by side", commands: [][]string{{"make", "test-restartall", "NATIVE=cached"}}, again: true, lacks: lacksCluster},
 	{name: "reports", commands: [][]string{{"make", "test-reports"}}, again: true, lacks: lacksCluster},
 	// make test-chaos has the two long ones, too: 200 kills of each, at every step.
 	{name: "what restarts of whole Pods survive", commands: [][]string{{"make", "test-chaos", "SKIP=AtEveryWriteOfTheJournal|AtEveryReport"}}, lacks: lacksCluster},
 	{name: "stopping is total, 10 runs each", commands: [][]string{{"make", "test-total", "RUNS=10"}}, lacks: lacksCluster},
-	// Each tool and each kind of certificate once. make test-installs has all four, make test-load the load.
-	{name: "installations, certificates, removal", commands: [][]string{{"make", "test-installs", "SKIP=TestLoad|TestInstalls/kustomize,_self-managed|TestInstalls/Helm,_cert-manager"}}, again: true, lacks: lacksCluster},
+	// Each tool and each kind of certificate once. make test-installs has all four, and certificates that come from
+	// elsewhere; make test-load the load, make test-releases an upgrade and back.
+	{name: "installations, certificates, removal", commands: [][]string{{"make", "test-installs", "SKIP=TestLoad|TestReleases|TestOtherCertificates|TestInstalls/kustomize,_self-managed|TestInstalls/Helm,_cert-manager"}}, again: true, lacks: lacksCluster},
 	{name: "versions and kinds, side by side", commands: [][]string{{"make", "test-matrix"}}, again: true, lacks: lacksCluster},
 }
 

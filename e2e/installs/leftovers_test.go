@@ -3,6 +3,7 @@
 package installs
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,4 +55,17 @@ func leftovers(t *testing.T, c *testcluster.Cluster) []string {
 func ours(o *metav1.PartialObjectMetadata) bool {
 	return o.Labels["app.kubernetes.io/name"] == "restartrules" || o.Namespace == systemNamespace ||
 		strings.Contains(o.Name, "restartrules") || strings.Contains(o.Name, api.InjectLabel)
+}
+
+// lasting are the objects that are not made anew with each rollout, nor by controllers for others.
+func lasting(objects []string) (found []string) {
+	for _, o := range objects {
+		switch kind, name, _ := strings.Cut(o, " "); {
+		case strings.Contains(name, "/sh.helm.release."):
+		case slices.Contains([]string{"pods", "replicasets", "controllerrevisions", "endpointslices", "endpoints", "leases"}, kind):
+		default:
+			found = append(found, o)
+		}
+	}
+	return found
 }

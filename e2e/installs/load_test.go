@@ -6,8 +6,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -53,7 +51,7 @@ func TestLoad(t *testing.T) {
 				certManager(t, c)
 			}
 			namespace, _ := c.NewNamespace(t, testcluster.OptedIn)
-			directory := available(t, test.overlay, test.flags)
+			directory := customized(t, test.overlay, []string{"high-availability"}, test.flags)
 			t.Cleanup(func() {
 				if t.Failed() {
 					tell(t, c)
@@ -64,7 +62,7 @@ func TestLoad(t *testing.T) {
 			rolledOut(t, c)
 			create(t, c, namespace, restarting("first"))
 
-			l := startLoad(t, c, namespace)
+			l := startLoad(t, c, namespace, *perSec)
 			pause := *loadFor / (restartsUnderLoad + rotationsUnderLoad + 2)
 			began := time.Now()
 			for turn := range max(restartsUnderLoad, rotationsUnderLoad) {
@@ -91,40 +89,16 @@ func TestLoad(t *testing.T) {
 			for _, n := range l.notes {
 				t.Logf("%s %s; slowest answer after it: %s", n.at.Format(time.TimeOnly), n.what, n.slowest.Round(time.Millisecond))
 			}
-			require.Empty(t, l.errors)
-			require.Zero(t, l.without, "Pods that were not injected")
+			l.holds(t)
 		})
 	}
-}
-
-// available is a kustomization of an overlay with high availability, and further flags of the webhook.
-func available(t *testing.T, overlay string, flags []string) string {
-	t.Helper()
-	manifests, err := filepath.Abs(filepath.Join(root, "manifests"))
-	require.NoError(t, err)
-	directory := t.TempDir()
-	relative, err := filepath.Rel(directory, manifests)
-	require.NoError(t, err)
-	patch := ""
-	if len(flags) > 0 {
-		patch = `
-patches:
-- target: {kind: Deployment, name: restartrules-webhook}
-  patch: |-`
-		for _, f := range flags {
-			patch += fmt.Sprintf("\n    - {op: add, path: /spec/template/spec/containers/0/args/-, value: %q}", f)
-		}
-	}
-	text := fmt.Sprintf("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [%s]\ncomponents: [%s]%s\n",
-		filepath.Join(relative, "overlays", overlay), filepath.Join(relative, "components", "high-availability"), patch)
-	require.NoError(t, os.WriteFile(filepath.Join(directory, "kustomization.yaml"), []byte(text), 0o644))
-	return directory
 }
 
 // load asks for admissions and counts the answers.
 type load struct {
 	client    *kubernetes.Clientset
 	namespace string
+	perSec    int
 	cancel    context.CancelFunc
 	ticker    sync.WaitGroup
 	requests  sync.WaitGroup
@@ -150,16 +124,16 @@ func (l *load) note(what string) {
 	l.notes = append(l.notes, note{at: time.Now(), what: what})
 }
 
-func startLoad(t *testing.T, c *testcluster.Cluster, namespace string) *load {
+func startLoad(t *testing.T, c *testcluster.Cluster, namespace string, perSec int) *load {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(restConfig(t, c))
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	l := &load{client: client, namespace: namespace, cancel: cancel}
+	l := &load{client: client, namespace: namespace, perSec: perSec, cancel: cancel}
 	l.note("requests begin")
 	t.Cleanup(l.stop)
 	l.ticker.Go(func() {
-		ticks := time.NewTicker(time.Second / time.Duration(*perSec))
+		ticks := time.NewTicker(time.Second / time.Duration(perSec))
 		defer ticks.Stop()
 		for n := 0; ; n++ {
 			select {
@@ -200,11 +174,19 @@ func (l *load) ask(n int) {
 	}
 }
 
+// holds requires that all was answered, and rightly.
+func (l *load) holds(t *testing.T) {
+	t.Helper()
+	require.NotEmpty(t, l.took)
+	require.Empty(t, l.errors)
+	require.Zero(t, l.without, "Pods that were not injected")
+}
+
 // goesOnFor waits until what is asked for in this time is answered.
 func (l *load) goesOnFor(t *testing.T, d time.Duration) {
 	t.Helper()
 	l.mu.Lock()
-	until := len(l.took) + int(d.Seconds()*float64(*perSec))
+	until := len(l.took) + int(d.Seconds()*float64(l.perSec))
 	l.mu.Unlock()
 	deadline := time.Now().Add(d + testcluster.Patience)
 	for range time.Tick(100 * time.Millisecond) {

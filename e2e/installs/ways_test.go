@@ -3,7 +3,12 @@
 package installs
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"restartrules.dev/e2e/testcluster"
 )
@@ -28,7 +33,7 @@ var ways = []way{
 	},
 	{
 		name: "kustomize, cert-manager", certManager: true,
-		install: []string{"apply", "-k", "manifests/overlays/cert-manager"},
+		install: []string{"apply", "--server-side", "-k", "manifests/overlays/cert-manager"},
 		remove:  []string{"delete", "-k", "manifests/overlays/cert-manager"},
 	},
 	{
@@ -82,4 +87,29 @@ func (w way) roll(t *testing.T, c *testcluster.Cluster) {
 		run(t, c, "kubectl", "--namespace="+systemNamespace, "rollout", "restart", "deployment/restartrules-webhook")
 	}
 	rolledOut(t, c)
+}
+
+// customized is a kustomization of an overlay with components of manifests/, and further flags of the webhook.
+func customized(t *testing.T, overlay string, components, flags []string) string {
+	t.Helper()
+	directory := t.TempDir()
+	manifests, err := filepath.Abs(filepath.Join(root, "manifests"))
+	require.NoError(t, err)
+	relative, err := filepath.Rel(directory, manifests)
+	require.NoError(t, err)
+	text := fmt.Sprintf("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources: [%s]\n", filepath.Join(relative, "overlays", overlay))
+	if len(components) > 0 {
+		text += "components:\n"
+	}
+	for _, component := range components {
+		text += "- " + filepath.Join(relative, "components", component) + "\n"
+	}
+	if len(flags) > 0 {
+		text += "patches:\n- target: {kind: Deployment, name: restartrules-webhook}\n  patch: |-"
+	}
+	for _, f := range flags {
+		text += fmt.Sprintf("\n    - {op: add, path: /spec/template/spec/containers/0/args/-, value: %q}", f)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(directory, "kustomization.yaml"), []byte(text), 0o644))
+	return directory
 }

@@ -64,6 +64,16 @@ func TestGuard(t *testing.T) {
 	} {
 		require.Error(t, patch("", "strategic", text), name)
 	}
+	for name, args := range map[string][]string{
+		"a command in a container":      {"exec", pod.Name, "-n", pod.Namespace, "-c", pod.Spec.Containers[0].Name, "--", "true"},
+		"deletion":                      {"delete", "pod", pod.Name, "-n", pod.Namespace, "--wait=false"},
+		"a Pod":                         {"run", "other", "-n", pod.Namespace, "--image=a"},
+		"a Pod, in a dry run elsewhere": {"run", "other", "-n", pod.Namespace, "--image=a", "--dry-run=server"},
+	} {
+		out, err := kubectl(nil, append([]string{"--as=" + webhookUser}, args...)...)
+		require.Error(t, err, name)
+		require.Contains(t, out, "the webhook of Restart Rules writes the status of Pods only", name)
+	}
 	// Others may do what they may do.
 	out, err = kubectl(nil, "label", "pod", pod.Name, "-n", pod.Namespace, "a=b")
 	require.NoError(t, err, out)

@@ -33,9 +33,11 @@ var parts = []part{
 	{name: "reports", component: "components/reports"},
 	{name: "pull-secrets", component: "components/pull-secrets"},
 	{name: "registries", component: "components/registries"},
+	{name: "configuration", component: "components/configuration"},
 	{name: "native", component: "components/native"},
 	{name: "hints", component: "components/hints"},
 	{name: "guard", component: "components/guard"},
+	{name: "egress", component: "components/egress"},
 }
 
 // Files are the chart's files/, path to content, made from the manifests in the directory.

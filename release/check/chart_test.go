@@ -72,6 +72,8 @@ func TestValuesRefused(t *testing.T) {
 		"timeout out of range":    "admission: {timeoutSeconds: 31}",
 		"namespace of Kubernetes": "namespace: kube-system",
 		"unknown feature":         "nativeFeatures: [RestartRules]",
+		"misspelt configuration":  "configuration: {watchers: {}}",
+		"mode twice":              "configuration: {mode: auto}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := render.Helm(t.Context(), chartDir, release(t, values))
@@ -157,11 +159,16 @@ func TestValues(t *testing.T) {
 	require.ElementsMatch(t, []string{"restartrules-native", "restartrules-pull-secrets", "restartrules-pull-secrets"}, kinds["RoleBinding"])
 	require.Contains(t, container.Args, "--mode=auto")
 	require.Contains(t, container.Args, "--registries=/etc/restartrules/registries/registries.yaml")
-	registries := one[corev1.ConfigMap](t, objects, "ConfigMap")
+	registries := one[corev1.ConfigMap](t, named(objects, "restartrules-registries"), "ConfigMap")
 	require.Equal(t, []string{"ca.crt", "registries.yaml"}, slices.Sorted(maps.Keys(registries.Data)))
 	require.YAMLEq(t, `registries: [{host: registry.example.com, mirrors: [https://mirror.example.com], caFile: /etc/restartrules/registries/ca.crt}]`,
 		registries.Data["registries.yaml"])
 	require.NotEmpty(t, pod.Annotations["restartrules.dev/registries"])
+	require.Contains(t, container.Args, "--config=/etc/restartrules/configuration/configuration.yaml")
+	require.NotEmpty(t, pod.Annotations["restartrules.dev/configuration"])
+
+	require.Contains(t, usual.Annotations, "cert-manager.io/inject-ca-from")
+	require.Empty(t, one[admissionregistrationv1.MutatingWebhookConfiguration](t, helm(t, "certificates: {caInjection: false}"), "MutatingWebhookConfiguration").Annotations)
 
 	host := one[appsv1.Deployment](t, helm(t, variants["host network"]), "Deployment")
 	require.True(t, host.Spec.Template.Spec.HostNetwork)

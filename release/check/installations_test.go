@@ -92,6 +92,7 @@ images:
   watcher: {name: watch, digest: "sha256:1111111111111111111111111111111111111111111111111111111111111111"}
 certificates: {issuerRef: {kind: ClusterIssuer, name: ours}}
 replicas: 3
+networkPolicy: {enabled: true, egress: true}
 priorityClassName: system-cluster-critical
 admission:
   failurePolicy: Ignore
@@ -118,6 +119,10 @@ pullSecrets: {enabled: true, namespaces: [team-a, team-b]}
 registries:
   entries: [{host: registry.example.com, mirrors: [https://mirror.example.com], caFile: /etc/restartrules/registries/ca.crt}]
   files: {ca.crt: "-----BEGIN CERTIFICATE-----"}
+configuration:
+  watcher: {imagePullSecrets: [{name: mirror}], resources: {limits: {memory: 64Mi}}}
+  rules: {allowedActions: [Restart], minBackoff: 10s}
+  namespaces: [{names: [training], rules: {minBackoff: 0s}}]
 mode: auto
 `,
 	"self-managed":      "certificates: {mode: self-managed}\nreports: {enabled: true}",
@@ -174,6 +179,8 @@ func TestSameObjects(t *testing.T) {
 		{overlay: "cert-manager", components: []string{"pull-secrets"}, values: plain + pullSecrets},
 		{overlay: "cert-manager", components: []string{"native"}, values: plain + "mode: auto\n"},
 		{overlay: "cert-manager", components: []string{"hints", "guard"}, values: plain + "policies: {hints: true, guard: true}\n"},
+		{overlay: "cert-manager", components: []string{"host-network"}, values: plain + "hostNetwork: true\n"},
+		{overlay: "ha", components: []string{"host-network", "egress"}, values: "hostNetwork: true\nnetworkPolicy: {egress: true}\n"},
 		{overlay: "self-managed", components: []string{"reports", "pull-secrets"}, values: plain + selfManaged + reports + pullSecrets},
 		{overlay: "self-managed", components: []string{"high-availability", "reports", "pull-secrets"}, values: selfManaged + reports + pullSecrets},
 	} {

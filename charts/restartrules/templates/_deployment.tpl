@@ -21,6 +21,10 @@
 {{- $sum := toJson $values.registries | sha256sum }}
 {{- $_ := set $pod.metadata "annotations" (merge (dict "restartrules.dev/registries" $sum) (get $pod.metadata "annotations" | default dict)) }}
 {{- end }}
+{{- with $values.configuration }}
+{{- $sum := toJson . | sha256sum }}
+{{- $_ := set $pod.metadata "annotations" (merge (dict "restartrules.dev/configuration" $sum) (get $pod.metadata "annotations" | default dict)) }}
+{{- end }}
 {{- range $field := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" }}
 {{- with get $values $field }}
 {{- $_ := set $pod.spec $field . }}
@@ -37,7 +41,10 @@
 
 {{- $_ := set $container "image" (include "restartrules.image" (dict "images" $values.images "image" $values.images.webhook)) }}
 {{- $_ := set $container "imagePullPolicy" $values.images.pullPolicy }}
+{{- if ne $values.images.pullPolicy "IfNotPresent" }}
+{{- /* The API server's default but for the tag latest. */}}
 {{- include "restartrules.flag" (dict "container" $container "name" "watcher-image-pull-policy" "value" $values.images.pullPolicy) }}
+{{- end }}
 {{- range $container.env }}
 {{- if eq .name "WATCHER_IMAGE" }}
 {{- $_ := set . "value" (include "restartrules.image" (dict "images" $values.images "image" $values.images.watcher)) }}

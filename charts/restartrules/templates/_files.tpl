@@ -16,6 +16,9 @@ restartrules.parts are the directories of files/ that are wanted, in the order i
 {{- if .Values.registries.entries }}
 {{- $parts = append $parts "registries" }}
 {{- end }}
+{{- if .Values.configuration }}
+{{- $parts = append $parts "configuration" }}
+{{- end }}
 {{- if eq .Values.mode "auto" }}
 {{- $parts = append $parts "native" }}
 {{- end }}
@@ -24,6 +27,9 @@ restartrules.parts are the directories of files/ that are wanted, in the order i
 {{- end }}
 {{- if .Values.policies.guard }}
 {{- $parts = append $parts "guard" }}
+{{- end }}
+{{- if .Values.networkPolicy.egress }}
+{{- $parts = append $parts "egress" }}
 {{- end }}
 {{- toYaml $parts }}
 {{- end }}

@@ -2,6 +2,13 @@
 {{- define "restartrules.webhooks" -}}
 {{- $admission := .Values.admission }}
 {{- $certificates := .Values.certificates }}
+{{- if not $certificates.caInjection }}
+{{- $kept := omit (get .object.metadata "annotations" | default dict) "cert-manager.io/inject-ca-from" }}
+{{- $_ := unset .object.metadata "annotations" }}
+{{- with $kept }}
+{{- $_ := set $.object.metadata "annotations" . }}
+{{- end }}
+{{- end }}
 {{- range .object.webhooks }}
 {{- $_ := set . "failurePolicy" $admission.failurePolicy }}
 {{- $_ := set . "timeoutSeconds" $admission.timeoutSeconds }}
