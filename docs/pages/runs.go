@@ -37,7 +37,6 @@ var Runs = []Run{
 	{"docs/operations.md", "From self-managed to cert-manager", "", "TestOtherCertificates"},
 	{"docs/operations.md", "From cert-manager to self-managed", "", "TestOtherCertificates"},
 	{"docs/operations.md", "Remove", "", "TestInstalls"},
-	{"docs/operations.md", "What reports leave", "", "TestValues"},
 	{"docs/operations.md", "When the webhook is down", "", Here},
 	{"docs/operations.md", "At 3 a.m.", "", Here},
 	{"docs/operations.md", "Metrics", "", Here},

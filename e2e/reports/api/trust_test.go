@@ -43,6 +43,12 @@ func TestTrustOutlivesARotation(t *testing.T) {
 	before := published(t, "trusting")
 	require.Equal(t, 1, bytes.Count(before, []byte("BEGIN")))
 	require.Nil(t, published(t, "other"))
+	c, err := s.api.CoreV1().ConfigMaps("trusting").Get(t.Context(), api.CAConfigMap, metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Len(t, c.OwnerReferences, 1, "so that it goes with the webhook's namespace")
+	owner, err := s.api.CoreV1().Namespaces().Get(t.Context(), c.OwnerReferences[0].Name, metav1.GetOptions{})
+	require.NoError(t, err)
+	require.Equal(t, owner.UID, c.OwnerReferences[0].UID)
 
 	w := newWatcher(t, "trusting", "")
 	volume := t.TempDir() // as the kubelet projects it
@@ -60,7 +66,7 @@ func TestTrustOutlivesARotation(t *testing.T) {
 
 	// Another certificate authority, as cert-manager makes it: the Secret has no word of the old one.
 	fresh := t.TempDir()
-	_, err := selfsigned.Ensure(fresh, []string{"localhost"}, time.Now().Add(time.Second))
+	_, err = selfsigned.Ensure(fresh, []string{"localhost"}, time.Now().Add(time.Second))
 	require.NoError(t, err)
 	for _, name := range []string{"tls.key", "tls.crt", "ca.crt"} {
 		content, err := os.ReadFile(filepath.Join(fresh, name))

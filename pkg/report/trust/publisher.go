@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
@@ -43,12 +44,14 @@ type Publisher struct {
 
 	queue                  workqueue.TypedRateLimitingInterface[string]
 	namespaces, configMaps cache.Store
-	// bundle is what is published; it belongs to Run's goroutine.
+	// bundle is what is published, and owner to whom that belongs; they are Run's goroutine's.
 	bundle []byte
+	owner  *applymetav1.OwnerReferenceApplyConfiguration
 }
 
 // New returns a Publisher of the CA certificates in file. namespace is the webhook's own: its ConfigMap says
-// which certificates were published before.
+// which certificates were published before, and when it is deleted so are all ConfigMaps, by the garbage
+// collector.
 func New(client kubernetes.Interface, namespace, file string, log logr.Logger) *Publisher {
 	return &Publisher{client: client, namespace: namespace, file: file, log: log, limit: flowcontrol.NewTokenBucketRateLimiter(writesPerSecond, 1),
 		queue: workqueue.NewTypedRateLimitingQueue(workqueue.NewTypedItemExponentialFailureRateLimiter[string](time.Second, time.Minute))}
@@ -190,13 +193,33 @@ func (p *Publisher) publish(ctx context.Context, namespace string) error {
 	if err := p.limit.Wait(ctx); err != nil {
 		return nil // the end
 	}
+	if p.owner == nil {
+		if p.owner, err = p.own(ctx); err != nil {
+			return err
+		}
+	}
 	configMap := applycorev1.ConfigMap(api.CAConfigMap, namespace).
 		WithLabels(map[string]string{"app.kubernetes.io/name": "restartrules"}).
 		WithAnnotations(map[string]string{"kubernetes.io/description": "The CA certificates of the webhook of Restart Rules, by which watchers that report to it know it. Written by the webhook."}).
+		WithOwnerReferences(p.owner).
 		WithData(map[string]string{api.ReportCAKey: string(p.bundle)})
 	_, err = p.client.CoreV1().ConfigMaps(namespace).Apply(ctx, configMap, metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
 	if apierrors.IsNotFound(err) || apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		return nil // the namespace is gone, or going
 	}
 	return err
+}
+
+// own is the webhook's own namespace. It lasts as long as the process does.
+func (p *Publisher) own(ctx context.Context) (*applymetav1.OwnerReferenceApplyConfiguration, error) {
+	list, err := p.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, p.namespace).String()})
+	if err != nil {
+		return nil, fmt.Errorf("find the webhook's own namespace %s, to which what is published belongs: %w", p.namespace, err)
+	}
+	if len(list.Items) == 0 {
+		return nil, fmt.Errorf("the webhook's own namespace, %s, doesn't exist: set --reports-namespace", p.namespace)
+	}
+	n := &list.Items[0]
+	return applymetav1.OwnerReference().WithAPIVersion("v1").WithKind("Namespace").WithName(n.Name).WithUID(n.UID), nil
 }
