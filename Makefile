@@ -165,9 +165,12 @@ test-lookup: ## 100 admissions at once whose images are in registries that fail,
 test-total: ## Whether stopping is total: trees, daemons, fork bombs, exec sessions, each 100 times (root on Linux, no cluster).
 	go test -tags e2e -count=1 -v -timeout 20m ./e2e/total -runs=$(or $(RUNS),100)
 
+.PHONY: test-node
+test-node: ## The cluster from source itself: boots, replaces what is broken, leaves nothing.
+	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -timeout 10m $(if $(RUN),-run '$(RUN)') ./e2e/cluster/node
+
 .PHONY: test-e2e
 test-e2e: images ## The whole on a real kubelet.
-	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -timeout 10m $(if $(RUN),-run '$(RUN)') ./e2e/cluster/node
 	go test -tags e2e -count=1 -v -parallel 12 -timeout 40m $(if $(RUN),-run '$(RUN)') ./e2e/tests
 
 VERSIONS ?= 1.29.15 1.33.13 1.34.4 1.36.3
@@ -205,9 +208,12 @@ test-upgrade: images ## Upgrade a cluster from Kubernetes 1.33 to 1.36 under sto
 test-restartall: images ## Pods that restart all their containers, side by side with Kubernetes 1.36.
 	go test -tags e2e -count=1 -v -parallel 8 -timeout 30m $(if $(RUN),-run '$(RUN)') ./e2e/restartall -native=$(or $(NATIVE),build)
 
-.PHONY: test-reports
-test-reports: images ## What users see of restarts in place, who may report what, how long it takes; prints figures.
+.PHONY: test-reports-api
+test-reports-api: ## Who may report what, whom Pods trust, what is written; on an API server without nodes.
 	go test -tags integration -count=1 -v -timeout 10m $(if $(RUN),-run '$(RUN)') ./e2e/reports/api
+
+.PHONY: test-reports
+test-reports: images ## What users see of restarts in place, and how long it takes; prints figures.
 	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -parallel 6 -timeout 20m $(if $(RUN),-run '$(RUN)') ./e2e/reports
 
 .PHONY: test-check

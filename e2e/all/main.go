@@ -21,8 +21,9 @@ type part struct {
 	name string
 	// commands run one after the other, until one fails. "make" is the make that runs this.
 	commands [][]string
-	// again has the tests that failed run a second time: they are on a cluster, where a machine that stands
-	// still for a moment can be the reason. The summary lists them.
+	// again has the tests of a command that failed run a second time: they are on a cluster, where a machine that
+	// stands still for a moment can be the reason. The summary lists them. Each command is one go test then: what
+	// comes after one that failed would not have run.
 	again bool
 	// lacks says what of this machine keeps the part from running and what it takes; nil or empty:
 	// nothing does.
@@ -40,10 +41,10 @@ var parts = []part{
 	// A number of runs: with a duration, go test fails on a busy machine when the time is up in the
 	// middle of a run ("context deadline exceeded").
 	{name: "fuzzing, 2,000 runs each", commands: [][]string{{"make", "fuzz", "FUZZTIME=2000x"}}},
-	{name: "end-to-end tests", commands: [][]string{{"make", "test-e2e"}}, again: true, lacks: lacksCluster},
+	{name: "end-to-end tests", commands: [][]string{{"make", "test-node"}, {"make", "test-e2e"}}, again: true, lacks: lacksCluster},
 	{name: "end-to-end tests, the core on a second version", commands: [][]string{{"make", "test-second"}}, again: true, lacks: lacksCluster},
 	{name: "restarts of all containers, side by side", commands: [][]string{{"make", "test-restartall", "NATIVE=cached"}}, again: true, lacks: lacksCluster},
-	{name: "reports", commands: [][]string{{"make", "test-reports"}}, again: true, lacks: lacksCluster},
+	{name: "reports", commands: [][]string{{"make", "test-reports-api"}, {"make", "test-reports"}}, again: true, lacks: lacksCluster},
 	// make test-chaos has the two long ones, too: 200 kills of each, at every step.
 	{name: "what restarts of whole Pods survive", commands: [][]string{{"make", "test-chaos", "SKIP=AtEveryWriteOfTheJournal|AtEveryReport"}}, lacks: lacksCluster},
 	{name: "stopping is total, 10 runs each", commands: [][]string{{"make", "test-total", "RUNS=10"}}, lacks: lacksCluster},
@@ -118,17 +119,12 @@ func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
 		}
 		fmt.Fprintf(out, "\n==> %s\n", p.name)
 		start := time.Now()
-		lines := &testOutput{out: out}
-		err := p.run(ctx, lines)
+		lines, err := p.run(ctx, out)
 		for _, skipped := range lines.skipped {
 			left = append(left, p.name+": "+skipped)
 		}
-		if n := len(lines.failed); err != nil && p.again && n > 0 && n <= mostAgain {
-			fmt.Fprintf(out, "==> %s: FAILED after %s: %v; once more: %s\n", p.name, since(start), err, strings.Join(lines.failed, ", "))
-			again = append(again, p.name+": "+strings.Join(lines.failed, ", "))
-			again = append(again, quoted(lines.why)...)
-			lines, p.commands = &testOutput{out: out}, only(p.commands, lines.failed)
-			err = p.run(ctx, lines)
+		if len(lines.again) > 0 {
+			again = append(append(again, p.name), quoted(lines.again)...)
 		}
 		if err != nil {
 			failed = append(failed, p.name+": "+err.Error())
@@ -157,14 +153,6 @@ func run(ctx context.Context, out io.Writer, parts []part, left []string) int {
 // mostAgain is of how many tests that failed the machine may be the reason.
 const mostAgain = 3
 
-// only is the commands for these tests alone.
-func only(commands [][]string, tests []string) (all [][]string) {
-	for _, c := range commands {
-		all = append(all, append(slices.Clone(c), "RUN=^("+strings.Join(tests, "|")+")$$"))
-	}
-	return all
-}
-
 func quoted(lines []string) (all []string) {
 	for _, line := range lines {
 		all = append(all, "  | "+line)
@@ -172,24 +160,38 @@ func quoted(lines []string) (all []string) {
 	return all
 }
 
-// run streams the output of the part's commands.
-func (p part) run(ctx context.Context, out io.Writer) error {
+// run streams the output of the part's commands, and returns what counts of it.
+func (p part) run(ctx context.Context, out io.Writer) (*testOutput, error) {
+	lines := &testOutput{out: out}
 	for _, c := range p.commands {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("%s: interrupted", strings.Join(c, " "))
+			return lines, fmt.Errorf("%s: interrupted", strings.Join(c, " "))
 		}
-		name := c[0]
-		if name == "make" {
-			name = cmp.Or(os.Getenv("MAKE"), name)
+		lines.failed, lines.why = nil, nil
+		err := execute(ctx, c, lines)
+		if n := len(lines.failed); err != nil && p.again && n > 0 && n <= mostAgain {
+			fmt.Fprintf(out, "==> %s: %v; once more: %s\n", strings.Join(c, " "), err, strings.Join(lines.failed, ", "))
+			only := append(slices.Clone(c), "RUN=^("+strings.Join(lines.failed, "|")+")$$")
+			lines.again = append(lines.again, lines.why...)
+			lines.failed, lines.why = nil, nil
+			err = execute(ctx, only, lines)
 		}
-		cmd := exec.CommandContext(ctx, name, c[1:]...)
-		cmd.Stdout, cmd.Stderr = out, os.Stderr
-		cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-		if err := cmd.Run(); err != nil {
-			return fmt.Errorf("%s: %w", strings.Join(c, " "), err)
+		if err != nil {
+			return lines, fmt.Errorf("%s: %w", strings.Join(c, " "), err)
 		}
 	}
-	return nil
+	return lines, nil
+}
+
+func execute(ctx context.Context, command []string, out io.Writer) error {
+	name := command[0]
+	if name == "make" {
+		name = cmp.Or(os.Getenv("MAKE"), name)
+	}
+	cmd := exec.CommandContext(ctx, name, command[1:]...)
+	cmd.Stdout, cmd.Stderr = out, os.Stderr
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	return cmd.Run()
 }
 
 func list(out io.Writer, title string, lines []string) {

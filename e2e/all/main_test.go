@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,12 +48,14 @@ func failsOnce(t *testing.T) part {
 func TestAPartMayRunItsFailedTestsOnceMoreAndSaysSo(t *testing.T) {
 	p := failsOnce(t)
 	p.again = true
+	p.commands = append(p.commands, []string{"sh", "-c", "echo what comes after it, $# arguments", "sh"})
 	var out bytes.Buffer
 	require.Zero(t, run(t.Context(), &out, []part{p}, nil))
 	require.Contains(t, out.String(), "ran RUN=^(TestMoon)$$\n")
+	require.Contains(t, out.String(), "what comes after it, 0 arguments\n", "is run as well, and all of it")
 	require.True(t, strings.HasSuffix(out.String(), `failed: nothing
 failed once, to be looked into:
-  moon: TestMoon
+  moon
     |     moon_test.go:7: it is new
     | ran `+`
     | --- FAIL: TestMoon (0.00s)
@@ -62,6 +65,24 @@ left out: nothing
 
 	out.Reset()
 	require.Equal(t, 1, run(t.Context(), &out, []part{failsOnce(t)}, nil), "others don't")
+}
+
+// TestWhatRunsAgainIsOneGoTest: otherwise what comes after one that failed would be left out.
+func TestWhatRunsAgainIsOneGoTest(t *testing.T) {
+	makefile, err := os.ReadFile("../../Makefile")
+	require.NoError(t, err)
+	for _, p := range parts {
+		for _, c := range p.commands {
+			if !p.again {
+				continue
+			}
+			_, recipe, found := strings.Cut(string(makefile), "\n"+c[1]+":")
+			require.True(t, found, c)
+			recipe, _, _ = strings.Cut(recipe, "\n\n")
+			require.Equal(t, 1, strings.Count(recipe, "go test "), c)
+			require.Contains(t, recipe, "$(RUN)", c)
+		}
+	}
 }
 
 func TestSkippedTestsAreListedWithTheirReason(t *testing.T) {

@@ -13,8 +13,8 @@ type testOutput struct {
 	skipped []string
 	// failed are the tests that failed, subtests apart.
 	failed []string
-	// why is what the tests that failed logged, the end of it.
-	why []string
+	// why is what the tests that failed logged, the end of it; again that of tests that were run once more.
+	why, again []string
 	// last are the last lines that were passed on.
 	last []string
 

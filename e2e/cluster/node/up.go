@@ -172,6 +172,9 @@ func (c *Cluster) boot(ctx context.Context, out io.Writer) error {
 	if err := c.createNetwork(ctx); err != nil {
 		return err
 	}
+	if err := c.shareKubeletMounts(ctx); err != nil {
+		return err
+	}
 	for _, start := range []func() error{c.startEtcd, c.startContainerd, c.startAPIServer} {
 		if err := start(); err != nil {
 			return err
