@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -54,6 +55,8 @@ type Webhook struct {
 	native func() compile.Features
 	// observe: nothing is changed or refused.
 	observe bool
+	// room bounds what is dealt with at once.
+	room *semaphore.Weighted
 }
 
 // UseNative has native asked, for each request, what the cluster does itself. It must be called before the
@@ -85,7 +88,7 @@ func New(options inject.Options, kinds []workload.Kind, log logr.Logger, registr
 		return nil, err
 	}
 	always := func(string) inject.Options { return options }
-	h := &Webhook{options: always, kinds: map[metav1.GroupVersionResource]workload.Kind{}, log: log, metrics: metrics}
+	h := &Webhook{options: always, kinds: map[metav1.GroupVersionResource]workload.Kind{}, log: log, metrics: metrics, room: newRoom()}
 	for _, k := range kinds {
 		h.kinds[metav1.GroupVersionResource{Group: k.Group, Version: k.Version, Resource: k.Resource}] = k
 	}
@@ -96,7 +99,7 @@ func New(options inject.Options, kinds []workload.Kind, log logr.Logger, registr
 //
 // All answer an AdmissionReview of admission.k8s.io/v1 for a Pod or a workload, with status 200
 // whatever the decision. A request that is no such review gets 400, 405, 413 or 415 with one line of
-// text. An object is refused as the API server would refuse it: status 422, reason Invalid, the same text,
+// text, and 503 one for which there is no room beside others for too long. An object is refused as the API server would refuse it: status 422, reason Invalid, the same text,
 // one cause for each field.
 func (h *Webhook) Handlers() map[string]http.Handler {
 	return map[string]http.Handler{
@@ -153,7 +156,12 @@ func (h *Webhook) handler(check func(*request) error, decide func(context.Contex
 
 		// Not every ResponseWriter has a deadline; without one the connection's own limits hold.
 		_ = http.NewResponseController(w).SetReadDeadline(start.Add(bodyTimeout))
-		req, err := readReview(w, r)
+		leave, err := h.enter(r)
+		var req *request
+		if err == nil {
+			defer leave()
+			req, err = readReview(w, r)
+		}
 		if err == nil {
 			err = check(req)
 		}
@@ -163,6 +171,9 @@ func (h *Webhook) handler(check func(*request) error, decide func(context.Contex
 			code := http.StatusBadRequest
 			if bad := (*httpError)(nil); errors.As(err, &bad) {
 				code = bad.code
+			}
+			if code == http.StatusServiceUnavailable {
+				h.log.Info("sent a request away", "reason", err.Error())
 			}
 			http.Error(w, err.Error(), code)
 			return
