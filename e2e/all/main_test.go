@@ -89,10 +89,18 @@ func TestSkippedTestsAreListedWithTheirReason(t *testing.T) {
 	var out bytes.Buffer
 	o := &testOutput{out: &out}
 	for _, piece := range []string{"=== RUN   TestA\n--- PASS: TestA (0.00s)\n=== RUN   Test", "B\n",
-		"    b_test.go:7: needs root to fly\n--- SKIP: TestB (0.00s)\n", "    --- SKIP: TestC/sub (0.00s)\nPASS\n"} {
+		"    b_test.go:7: needs root to fly\n=== RUN   TestC/sub\n    c_test.go:7: too cold\n", "=== NAME  TestD\n    d_test.go:7: something else\n",
+		"--- SKIP: TestB (0.00s)\n", "    --- SKIP: TestC/sub (0.00s)\n--- SKIP: TestE (0.00s)\nPASS\n"} {
 		_, err := o.Write([]byte(piece))
 		require.NoError(t, err)
 	}
-	require.Equal(t, []string{"TestB: needs root to fly", "TestC/sub: needs root to fly"}, o.skipped)
-	require.Equal(t, "    b_test.go:7: needs root to fly\n--- SKIP: TestB (0.00s)\n    --- SKIP: TestC/sub (0.00s)\nPASS\n", out.String())
+	require.Equal(t, []string{"TestB: needs root to fly", "TestC/sub: too cold", "TestE: it does not say why"}, o.skipped)
+	require.Equal(t, `    b_test.go:7: needs root to fly
+    c_test.go:7: too cold
+    d_test.go:7: something else
+--- SKIP: TestB (0.00s)
+    --- SKIP: TestC/sub (0.00s)
+--- SKIP: TestE (0.00s)
+PASS
+`, out.String())
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"regexp"
+	"slices"
 )
 
 // testOutput passes on what go test -v prints, but for the tests that begin and pass, and keeps a
@@ -18,8 +19,7 @@ type testOutput struct {
 	// last are the last lines that were passed on.
 	last []string
 
-	rest   []byte // of a line that is not complete
-	reason string // the last line that a test logged
+	rest []byte // of a line that is not complete
 
 	test string              // whose lines these are
 	logs map[string][]string // by test
@@ -52,11 +52,8 @@ func (o *testOutput) Write(b []byte) (int, error) {
 }
 
 func (o *testOutput) line(line string) error {
-	if m := logged.FindStringSubmatch(line); m != nil {
-		o.reason = m[1]
-	}
 	if m := skip.FindStringSubmatch(line); m != nil {
-		o.skipped = append(o.skipped, m[1]+": "+o.reason)
+		o.skipped = append(o.skipped, m[1]+": "+o.reasonOf(m[1]))
 	}
 	o.attribute(line)
 	if uninteresting.MatchString(line) {
@@ -65,6 +62,16 @@ func (o *testOutput) line(line string) error {
 	o.last = appendLast(o.last, line)
 	_, err := io.WriteString(o.out, line+"\n")
 	return err
+}
+
+// reasonOf is the last line that a test has logged.
+func (o *testOutput) reasonOf(test string) string {
+	for _, line := range slices.Backward(o.logs[test]) {
+		if m := logged.FindStringSubmatch(line); m != nil {
+			return m[1]
+		}
+	}
+	return "it does not say why"
 }
 
 // attribute keeps what each test logs until it is known how the test ends.
