@@ -39,18 +39,20 @@ func (r *recorder) between(v Volume, container string, next ...string) (dir stri
 	require.NoError(r.t, os.Symlink(filepath.Join(v.directory(container), wire.MarkName), filepath.Join(dir, wire.MarkName)))
 	listener, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: filepath.Join(dir, wire.SocketName), Net: "unixpacket"})
 	require.NoError(r.t, err)
-	r.t.Cleanup(func() { _ = listener.Close(); r.all.Wait() })
+	r.t.Cleanup(func() { _ = listener.Close() })
 	r.all.Go(func() {
-		for _, section := range append([]string{container}, next...) {
+		for sections := append([]string{container}, next...); len(sections) > 0; {
 			shim, err := listener.AcceptUnix()
 			if err != nil {
 				return
 			}
 			watcher, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: filepath.Join(v.directory(container), wire.SocketName), Net: "unixpacket"})
-			if err != nil {
+			if err != nil { // the watcher does not listen yet: the shim comes again
 				_ = shim.Close()
 				continue
 			}
+			section := sections[0]
+			sections = sections[1:]
 			r.all.Go(func() { r.pass(section, "<", shim, watcher) })
 			r.all.Go(func() { r.pass(section, ">", watcher, shim) })
 		}
@@ -105,6 +107,7 @@ func TestConversation(t *testing.T) {
 	peer := member("peer", "0-255:end", false, "/bin/sleep", "1000")
 	p := newIdlePod(t, "none", setup[0], trainer, peer, setup[1])
 	r := &recorder{t: t, lines: map[string][]string{}, sections: []string{"setup-replay", "trainer", "peer", "shim restart-all", "shim restart", "preStop hook"}}
+	t.Cleanup(r.all.Wait) // when the listeners are closed
 	dirs := map[string]string{
 		"setup-replay": r.between(p.volume, "setup-replay"),
 		"trainer":      r.between(p.volume, "trainer"),
