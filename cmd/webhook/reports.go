@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
+	"restartrules.dev/pkg/admission"
 	"restartrules.dev/pkg/report"
 	"restartrules.dev/pkg/report/receive"
 	"restartrules.dev/pkg/report/trust"
@@ -70,7 +71,7 @@ func (o *reportOptions) injected() string {
 
 // serve begins to take reports until stop is called, which waits until what was taken is written, for a
 // while. The handler is nil if reports are off.
-func (o *reportOptions) serve(certDir string, log logr.Logger, registry prometheus.Registerer) (handler http.Handler, stop func(), err error) {
+func (o *reportOptions) serve(server *admission.ServerOptions, log logr.Logger, registry prometheus.Registerer) (handler http.Handler, stop func(), err error) {
 	if !o.enabled {
 		return nil, func() {}, nil
 	}
@@ -86,9 +87,14 @@ func (o *reportOptions) serve(certDir string, log logr.Logger, registry promethe
 	if err != nil {
 		return nil, nil, err
 	}
+	gate, err := receive.NewGate(registry)
+	if err != nil {
+		return nil, nil, err
+	}
+	server.Hello = gate.Hello
 	file := o.caFile
 	if file == "" {
-		file = filepath.Join(certDir, caFile)
+		file = filepath.Join(server.CertDir, caFile)
 	}
 	publisher := trust.New(client, o.namespace, file, log)
 	ctx, cancel := context.WithCancel(context.Background())

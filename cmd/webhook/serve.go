@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	stdlog "log"
 	"log/slog"
 	"time"
 
@@ -104,7 +105,8 @@ func (o *serveOptions) run(ctx context.Context, flags *pflag.FlagSet, stderr io.
 	log := logr.FromSlogHandler(handler)
 	ctrllog.SetLogger(log)
 	klog.SetLogger(log.WithName("client-go"))
-	slog.SetDefault(slog.New(handler)) // net/http's own complaints go through package log to here
+	slog.SetDefault(slog.New(handler))
+	stdlog.SetOutput(newComplaints(log.WithName("http")))
 
 	kinds, err := o.kinds()
 	if err != nil {
@@ -142,7 +144,7 @@ func (o *serveOptions) run(ctx context.Context, flags *pflag.FlagSet, stderr io.
 	}
 	defer stopMode()
 	handlers := hook.Handlers()
-	reports, stopReports, err := o.reports.serve(o.server.CertDir, log.WithName("reports"), ctrlmetrics.Registry)
+	reports, stopReports, err := o.reports.serve(&o.server, log.WithName("reports"), ctrlmetrics.Registry)
 	if err != nil {
 		return err
 	}

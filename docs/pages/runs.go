@@ -39,7 +39,7 @@ var Runs = []Run{
 	{"docs/operations.md", "Remove", "", "TestInstalls"},
 	{"docs/operations.md", "When the webhook is down", "", Here},
 	{"docs/operations.md", "At 3 a.m.", "", Here},
-	{"docs/operations.md", "Metrics", "", Here},
+	{"docs/metrics.md", "", "", Here},
 
 	{"docs/cli.md", "", "kubectl restartrules status", "TestGolden"},
 	{"docs/cli.md", "", "kubectl restartrules check", "TestFindings"},

@@ -46,9 +46,9 @@ type Server struct {
 	kubectl string
 }
 
-// Start starts etcd and an API server of that Kubernetes version that has neither of the feature gates. The binaries
-// must be there: the error says how to build them. The kubeconfig is put into dir.
-func Start(dir, version string) (*Server, error) {
+// Start starts etcd and an API server of that Kubernetes version that has neither of the feature gates, with further
+// flags, name to value. The binaries must be there: the error says how to build them. The kubeconfig is put into dir.
+func Start(dir, version string, flags ...map[string]string) (*Server, error) {
 	s := &Server{Environment: &envtest.Environment{}, Kubeconfig: filepath.Join(dir, "kubeconfig")}
 	server := s.Environment.ControlPlane.GetAPIServer()
 	s.Environment.ControlPlane.Etcd = &envtest.Etcd{}
@@ -66,6 +66,11 @@ func Start(dir, version string) (*Server, error) {
 		}
 	}
 	server.Configure().Append("feature-gates", "ContainerRestartRules=false", "RestartAllContainersOnContainerExits=false")
+	for _, some := range flags {
+		for name, value := range some {
+			server.Configure().Set(name, value)
+		}
+	}
 	config, err := s.Environment.Start()
 	if err != nil {
 		return nil, fmt.Errorf("start the API server: %w", err)

@@ -71,7 +71,8 @@ func TestPages(t *testing.T) {
 			s.words = map[string]string{"POD": "trainer", "CONTAINER": "trainer", "NAME": "trainer",
 				"restartrules-webhook-tls": "restartrules-webhook-self-managed"}
 			s.all("README.md", "Install it")
-			s.all("docs/operations.md", "Install", "Certificates", "At 3 a.m.", "Metrics")
+			s.all("docs/operations.md", "Install", "Certificates", "At 3 a.m.")
+			s.all("docs/metrics.md")
 			s.all("docs/configuration.md")
 			s.all("docs/entrypoints.md")
 			s.all("docs/architecture.md")

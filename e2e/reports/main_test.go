@@ -35,26 +35,28 @@ type cluster struct {
 }
 
 // up brings it up when it is first asked for.
-var up = sync.OnceValues(func() (*cluster, error) {
-	c, err := testcluster.Up(node.Options{Name: clusterName}, func(c *install.Cluster, ctx context.Context) error {
-		return c.InstallFrom(ctx, manifests)
-	})
+var up = sync.OnceValues(func() (*cluster, error) { return bringUp(node.Options{Name: clusterName}) })
+
+func bringUp(o node.Options) (*cluster, error) {
+	c, err := testcluster.Up(o, func(c *install.Cluster, ctx context.Context) error { return c.InstallFrom(ctx, manifests) })
 	if err != nil {
 		return nil, err
 	}
-	if service, err = newProxy(context.Background(), c.API); err != nil {
+	service, err := newProxy(context.Background(), c.API)
+	if err != nil {
 		return nil, err
 	}
+	services = append(services, service)
 	return &cluster{c, service}, nil
-})
+}
 
-// service is the cluster's, if it is up.
-var service *proxy
+// services are those of the clusters that are up.
+var services []*proxy
 
 // TestMain takes the cluster down at the end. KEEP=1 keeps it up.
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if service != nil {
+	for _, service := range services {
 		_ = service.close() // what it listened at goes with the process, too
 	}
 	if err := testcluster.Down(clusterName); err != nil {

@@ -53,7 +53,12 @@ type pod struct {
 // newPod makes a Pod with these rules, and returns when it runs. change, if it is not nil, changes it before.
 func newPod(t *testing.T, rules string, change func(*corev1.Pod)) *pod {
 	t.Helper()
-	p := &pod{T: t, cluster: theCluster(t), name: "pod", starts: 1}
+	return theCluster(t).newPod(t, rules, change)
+}
+
+func (c *cluster) newPod(t *testing.T, rules string, change func(*corev1.Pod)) *pod {
+	t.Helper()
+	p := &pod{T: t, cluster: c, name: "pod", starts: 1}
 	p.namespace, p.dir = p.NewNamespace(t, testcluster.OptedIn)
 	p.sights = follow(t, p.API, p.namespace)
 	object := &corev1.Pod{
@@ -147,11 +152,15 @@ func (s *sight) status(t *testing.T) *report.Status {
 
 // condition is the Pod's AllContainersRestarting, or nil.
 func (s *sight) condition() *corev1.PodCondition {
+	return s.conditionOf(corev1.AllContainersRestarting)
+}
+
+func (s *sight) conditionOf(kind corev1.PodConditionType) *corev1.PodCondition {
 	if s.pod == nil {
 		return nil
 	}
 	for i := range s.pod.Status.Conditions {
-		if c := &s.pod.Status.Conditions[i]; c.Type == corev1.AllContainersRestarting {
+		if c := &s.pod.Status.Conditions[i]; c.Type == kind {
 			return c
 		}
 	}
@@ -160,8 +169,12 @@ func (s *sight) condition() *corev1.PodCondition {
 
 // isCondition fits a Pod whose condition has that status and reason.
 func isCondition(status corev1.ConditionStatus, reason string) func(*sight) bool {
+	return isConditionOf(corev1.AllContainersRestarting, status, reason)
+}
+
+func isConditionOf(kind corev1.PodConditionType, status corev1.ConditionStatus, reason string) func(*sight) bool {
 	return func(s *sight) bool {
-		c := s.condition()
+		c := s.conditionOf(kind)
 		return c != nil && c.Status == status && c.Reason == reason
 	}
 }

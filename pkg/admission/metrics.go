@@ -21,7 +21,9 @@ const (
 	outcomeUnchanged outcome = "unchanged"
 	// outcomeInjected: allowed with our changes, the watcher among them.
 	outcomeInjected outcome = "injected"
-	// outcomePolicy: allowed with our changes; the kubelet does the rest, without a watcher.
+	// outcomeNative: allowed, perhaps with our changes; the kubelet applies the rules, by the containers' own fields.
+	outcomeNative outcome = "native"
+	// outcomePolicy: allowed with another Pod-level restartPolicy, by which the kubelet does what the rules say.
 	outcomePolicy outcome = "policy"
 	// outcomeLifted: a workload, allowed with our changes to its Pod templates.
 	outcomeLifted outcome = "lifted"
@@ -39,6 +41,7 @@ const unknownLabel = "unknown"
 type metrics struct {
 	admissions *prometheus.CounterVec
 	duration   prometheus.Histogram
+	expected   *prometheus.CounterVec
 }
 
 func newMetrics(registry prometheus.Registerer, kinds []workload.Kind) (*metrics, error) {
@@ -51,16 +54,20 @@ func newMetrics(registry prometheus.Registerer, kinds []workload.Kind) (*metrics
 		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "restartrules_admission_duration_seconds",
 			Help:    "Time from reading a request of the API server to having answered it.",
-			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14), // 0.1 ms to 0.8 s
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 17), // 0.1 ms to 6.6 s
 		}),
 	}
-	for _, collector := range []prometheus.Collector{m.admissions, m.duration} {
+	m.expected = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "restartrules_watchers_expected_total",
+		Help: "Pods that were admitted whose watchers report as soon as they run: those that may restart all of their Pod.",
+	}, []string{"namespace"})
+	for _, collector := range []prometheus.Collector{m.admissions, m.duration, m.expected} {
 		if err := registry.Register(collector); err != nil {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
 	// A series that appears with its first increment hides that increment from rate().
-	m.begin("pods", outcomeInjected, outcomePolicy)
+	m.begin("pods", outcomeInjected, outcomeNative, outcomePolicy)
 	for _, k := range kinds {
 		m.begin(k.Resource, outcomeLifted)
 	}

@@ -30,6 +30,8 @@ type ServerOptions struct {
 	CertDir string
 	// GetCertificate gives the certificate instead, if it is not nil. While it fails /readyz does.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Hello is asked before each TLS handshake, as a tls.Config's GetConfigForClient; nil: all are welcome.
+	Hello func(*tls.ClientHelloInfo) (*tls.Config, error)
 	// Ready fails as long as requests can't be answered; nil: never. /readyz fails then.
 	Ready func() error
 	// Registerer gets a metric that says when the certificate ends; nil: none.
@@ -66,6 +68,7 @@ func Serve(ctx context.Context, handlers map[string]http.Handler, opts ServerOpt
 			// The API server calls webhooks over HTTP/1.1 only.
 			config.NextProtos = []string{"http/1.1"}
 			config.GetCertificate = certs.get
+			config.GetConfigForClient = opts.Hello
 		}},
 	})
 	for path, handler := range handlers {

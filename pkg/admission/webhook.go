@@ -138,6 +138,8 @@ type decision struct {
 	counted bool
 	// err says why, where outcome is outcomeError.
 	err error
+	// expected says that a watcher will report as soon as it runs.
+	expected bool
 }
 
 // handler answers requests that the check lets pass; its errors are *httpErrors.
@@ -186,6 +188,9 @@ func (h *Webhook) handler(check func(*request) error, decide func(context.Contex
 		d.response.UID = req.UID
 		if d.counted {
 			h.metrics.count(resource, operation, d.outcome)
+		}
+		if d.expected && !req.DryRun {
+			h.metrics.expected.WithLabelValues(req.Namespace).Inc()
 		}
 		h.logDecision(req, d)
 		if err := writeReview(w, d.response); err != nil {
@@ -238,17 +243,26 @@ func (h *Webhook) mutate(req *request, outcomeOf func(patch []byte) outcome, cre
 	case len(result.Errors) > 0:
 		return denied(req, result.Errors, result.Warnings)
 	case len(result.Patch) == 0:
-		return allowed(&admissionv1.AdmissionResponse{Warnings: result.Warnings}, outcomeUnchanged)
+		d := allowed(&admissionv1.AdmissionResponse{Warnings: result.Warnings}, outcomeUnchanged)
+		if result.Native {
+			d.outcome = outcomeNative
+		}
+		return d
 	}
 	patch, err := json.Marshal(result.Patch)
 	if err != nil {
 		return failed(fmt.Errorf("encode the patch: %w", err))
 	}
-	return allowed(&admissionv1.AdmissionResponse{
+	d := allowed(&admissionv1.AdmissionResponse{
 		Patch:     patch,
 		PatchType: ptr.To(admissionv1.PatchTypeJSONPatch),
 		Warnings:  result.Warnings,
 	}, outcomeOf(patch))
+	if result.Native {
+		d.outcome = outcomeNative
+	}
+	d.expected = result.WholePod && h.options(req.Namespace).ReportURL != ""
+	return d
 }
 
 func (h *Webhook) validate(_ context.Context, req *request) decision {
@@ -321,7 +335,7 @@ func (r *request) names() (name, generateName string) {
 
 // logDecision writes a line for what is worth one. It holds nothing of the object but its names.
 func (h *Webhook) logDecision(req *request, d decision) {
-	if d.outcome == outcomeUnchanged {
+	if d.outcome == outcomeUnchanged || d.outcome == outcomeNative && d.response.Patch == nil {
 		return
 	}
 	name, generateName := req.names()

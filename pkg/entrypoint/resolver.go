@@ -101,9 +101,18 @@ func New(ctx context.Context, o Options) (*Resolver, error) {
 			Help: "Images whose entry point was asked for, by result: hit (it was remembered), miss (a registry told), error.",
 		}, []string{"result"}),
 	}
+	for _, result := range []string{"hit", "miss", "error"} {
+		r.lookups.WithLabelValues(result)
+	}
+	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "restartrules_entrypoint_cache_entries",
+		Help: "Images and references to them whose entry points are remembered.",
+	}, func() float64 { return float64(r.results.Len() + r.images.Len()) })
 	if o.Registerer != nil {
-		if err := o.Registerer.Register(r.lookups); err != nil {
-			return nil, fmt.Errorf("register metrics: %w", err)
+		for _, c := range []prometheus.Collector{r.lookups, size} {
+			if err := o.Registerer.Register(c); err != nil {
+				return nil, fmt.Errorf("register metrics: %w", err)
+			}
 		}
 	}
 	return r, nil

@@ -60,6 +60,9 @@ type Result struct {
 	// with PullSecrets, those of the Pod, and come back with what was found.
 	Lookups     []string
 	PullSecrets []string
+	// Native says of a Pod on CREATE that it has rules and that the kubelet does all of them by native fields, WholePod that
+	// its watcher may restart all of it.
+	Native, WholePod bool
 }
 
 // maxPlan is the longest plan that we write, in bytes. The kernel takes no environment variable
@@ -106,8 +109,9 @@ func create(live *manifest.Pod, object []byte, root *field.Path, opts Options) (
 	if len(inj.lookups) > 0 {
 		return Result{Warnings: result.Warnings, Lookups: inj.lookups, PullSecrets: pullSecrets(live)}, nil
 	}
+	result.WholePod, result.Native = inj.wrapped() && inj.compiled.WholePod, inj.native()
 	if inj.prev == nil && inj.nothingToDo() {
-		return Result{Patch: dropOurs(live), Warnings: result.Warnings}, nil
+		return Result{Patch: dropOurs(live), Warnings: result.Warnings, Native: result.Native}, nil
 	}
 	if result.Patch, err = inj.patch(text); err != nil {
 		return Result{}, err

@@ -1,6 +1,8 @@
 package inject
 
 import (
+	"slices"
+
 	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/compile"
 	"restartrules.dev/pkg/manifest"
@@ -128,6 +130,11 @@ func (inj *injection) wrapped() bool {
 		}
 	}
 	return false
+}
+
+// native reports whether there are rules and the kubelet does all of them by native fields.
+func (inj *injection) native() bool {
+	return !inj.wrapped() && slices.ContainsFunc(inj.parts, func(p part) bool { return len(p.carried().RestartPolicyRules) > 0 })
 }
 
 // needs says what is done to the container of that name.

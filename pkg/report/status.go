@@ -23,6 +23,10 @@ const (
 // Path is where the webhook takes reports, by POST.
 const Path = "/report"
 
+// Protocol is what reporters offer beside http/1.1 when they connect (ALPN), so that the webhook knows them before it has
+// done anything for them. It is never chosen.
+const Protocol = "restartrules-report"
+
 // Actions of a Restart, as the API names them.
 const (
 	ActionRestart    = "Restart"

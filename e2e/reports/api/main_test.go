@@ -62,7 +62,11 @@ func run(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(s.dir)) }()
-	if s.Server, err = apiserver.Start(s.dir, apiserver.DefaultVersion); err != nil {
+	audit, err := auditFlags(s.dir)
+	if err != nil {
+		return 0, err
+	}
+	if s.Server, err = apiserver.Start(s.dir, apiserver.DefaultVersion, audit); err != nil {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+
+	"restartrules.dev/pkg/report"
 )
 
 // client is one that trusts what is in the file now, and the token that is there now.
@@ -26,7 +28,7 @@ func (o *Options) client() (*http.Client, string, error) {
 	transport := &http.Transport{
 		// No proxy: the webhook is in the cluster. No HTTP/2, and no connection is kept: there is seldom
 		// anything to say, and it is said by many.
-		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots},
+		TLSClientConfig:   &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: roots, NextProtos: []string{report.Protocol, "http/1.1"}},
 		TLSNextProto:      map[string]func(string, *tls.Conn) http.RoundTripper{},
 		DisableKeepAlives: true,
 	}

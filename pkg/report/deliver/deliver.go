@@ -22,8 +22,8 @@ import (
 const (
 	// timeout bounds one attempt.
 	timeout = 5 * time.Second
-	// firstPause is the pause after the first attempt that failed; the next are twice as long each, all by
-	// chance up to half longer or shorter.
+	// firstPause is the pause after the first attempt that failed; the next are four times as long each, all by
+	// chance up to half longer or shorter: a webhook that has too much to do is not asked by thousands each second.
 	firstPause = 250 * time.Millisecond
 	// attempts are made before it gives up: the watcher starts another reporter later.
 	attempts = 5
@@ -92,7 +92,7 @@ func (o *Options) deliver(ctx context.Context, inbox *inbox, number uint64, docu
 			timer.Stop()
 			return 0, err
 		}
-		pause *= 2
+		pause *= 4
 		if newer, latest := inbox.take(); latest != nil {
 			number, document = newer, latest
 		}

@@ -21,6 +21,9 @@ const (
 	busy = 50
 	// showFor is how old a restart may be whose condition is still shown as it was.
 	showFor = time.Minute
+	// surelyWritten is how long what was written is still there. Later another replica may have written something older,
+	// which had to wait there; what a watcher says once more is then written once more, if there is time.
+	surelyWritten = time.Minute
 )
 
 // task is what is written of a Pod next.
@@ -29,7 +32,8 @@ type task struct {
 	identity receive.Identity
 	// underway shows the last restart of the whole Pod as it was before it was over.
 	underway bool
-	written  string
+	// written is a patch that need not be made again.
+	written string
 }
 
 // writeStatus writes annotation and condition of a Pod: first as they were when the last restart was under
@@ -52,14 +56,15 @@ func (w *Writer) writeStatus(ctx context.Context, uid string) error {
 			return err
 		}
 		if text != t.written {
-			gone, err := w.patch(ctx, t.identity.Pod, text)
+			pod, err := w.patch(ctx, t.identity.Pod, text)
 			if err != nil {
 				return err
 			}
-			if gone {
+			if pod == nil {
 				w.giveUp(uid)
 				return nil
 			}
+			w.look(uid, pod)
 		}
 		w.done(uid, t, text)
 		if !t.underway {
@@ -77,7 +82,10 @@ func (w *Writer) task(uid string) *task {
 	if p == nil || p.latest == nil {
 		return nil
 	}
-	t := &task{report: p.latest, identity: p.identity, written: p.written}
+	t := &task{report: p.latest, identity: p.identity}
+	if w.statuses.Len() >= busy || w.now().Sub(p.writtenAt) < surelyWritten {
+		t.written = p.written
+	}
 	last := p.latest.Status.LastRestartAll()
 	t.underway = p.latest.WholePod && last != nil && last.ID > p.shownID && !p.latest.Restarting &&
 		w.now().Sub(last.Time) < showFor && w.statuses.Len() < busy
@@ -92,7 +100,9 @@ func (w *Writer) done(uid string, t *task, text string) {
 	if p == nil {
 		return
 	}
-	p.written = text
+	if text != t.written {
+		p.written, p.writtenAt = text, w.now()
+	}
 	if last := t.report.Status.LastRestartAll(); last != nil {
 		p.shownID = max(p.shownID, last.ID)
 	}
@@ -127,22 +137,34 @@ func (t *task) patch(kind corev1.PodConditionType) (string, error) {
 	return string(text), nil
 }
 
-// patch writes. gone says that there is no such Pod any more: the only conflict is that with another UID.
-func (w *Writer) patch(ctx context.Context, pod report.Pod, text string) (gone bool, err error) {
+// look notes what a Pod belongs to.
+func (w *Writer) look(uid string, seen *corev1.Pod) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p := w.pods[uid]; p != nil {
+		of := workloadOf(seen)
+		p.workload = &of
+		w.count(p, of)
+	}
+}
+
+// patch writes, and returns the Pod as it is then; nil: there is no such Pod any more. The only conflict is that with
+// another UID.
+func (w *Writer) patch(ctx context.Context, pod report.Pod, text string) (*corev1.Pod, error) {
 	if err := w.limit.Wait(ctx); err != nil {
-		return false, fmt.Errorf("wait to write a status: %w", err)
+		return nil, fmt.Errorf("wait to write a status: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
 	defer cancel()
-	_, err = w.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, []byte(text), metav1.PatchOptions{}, "status")
+	seen, err := w.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.StrategicMergePatchType, []byte(text), metav1.PatchOptions{}, "status")
 	w.metrics.wrote("status", err)
 	switch {
 	case err == nil:
-		return false, nil
+		return seen, nil
 	case apierrors.IsNotFound(err), apierrors.IsConflict(err), apierrors.IsInvalid(err):
 		w.log.V(1).Info("not written", "namespace", pod.Namespace, "name", pod.Name, "uid", pod.UID, "error", err.Error())
-		return true, nil
+		return nil, nil
 	default:
-		return false, fmt.Errorf("write the status of Pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		return nil, fmt.Errorf("write the status of Pod %s/%s: %w", pod.Namespace, pod.Name, err)
 	}
 }

@@ -2,8 +2,8 @@ package write
 
 import (
 	"context"
-	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -27,10 +27,15 @@ const (
 	// maxPods is of how many Pods something is remembered. When it is full of Pods with something to write,
 	// no more is taken.
 	maxPods = 20_000
+	// maxUncounted is how many restarts of a Pod wait until it is known what it belongs to.
+	maxUncounted = 10 * report.MaxRecent
 	// rememberPod is how long nothing has to come from a Pod before it is forgotten, and what was written with it.
 	rememberPod = 10 * time.Minute
-	// writers write at once. The API server is asked for one thing at a time by each.
-	statusWriters, eventWriters = 4, 2
+	// statusWriters write at once. The API server is asked for one thing at a time by each, and by the recorder.
+	statusWriters = 4
+	// maxRecording is how many Events the recorder is given before it has written them. It drops those that it has no
+	// room for (upstream: k8s.io/client-go/tools/record/event.go, maxQueuedEvents).
+	maxRecording = 100
 	// retries of a write, with pauses from retryFirst, doubled up to retryLast.
 	maxRetries            = 15
 	retryFirst, retryLast = 200 * time.Millisecond, time.Minute
@@ -55,7 +60,12 @@ type Writer struct {
 	metrics     *metrics
 	broadcaster record.EventBroadcaster
 	recorder    record.EventRecorder
-	now         func() time.Time
+	// recording is how many Events the recorder was given since it had written all.
+	recording int
+	// flushes counts how often it was asked to, flushed is up to which time it has, and news that it has again.
+	flushes, flushed atomic.Int64
+	news             chan struct{}
+	now              func() time.Time
 
 	// statuses and events have the UIDs of Pods of which something is to be written.
 	statuses, events workqueue.TypedRateLimitingInterface[string]
@@ -78,9 +88,17 @@ type pod struct {
 	shownID int
 	// underway is the restart of the whole Pod that was not over in the newest report, or 0.
 	underway int
-	// written is the last patch.
-	written string
-	touched time.Time
+	// written is the last patch, writtenAt when that was.
+	written   string
+	writtenAt time.Time
+	touched   time.Time
+	// workload is what it belongs to; nil: nobody has looked at it yet. Then restarts wait in uncounted.
+	workload  *workload
+	uncounted []settled
+	// due is when something new must have been heard; zero: nothing need be.
+	due time.Time
+	// silent says that nothing was.
+	silent bool
 }
 
 // New returns a Writer. Nothing is written before Run.
@@ -98,10 +116,11 @@ func New(client kubernetes.Interface, log logr.Logger, registry prometheus.Regis
 	return w, nil
 }
 
-// limiter lets at most n through in any second: what may come at once counts, too.
+// limiter lets at most n arrive at the API server in any second: what may go at once counts, too, and what each writer
+// may have sent before and arrives late.
 func limiter(n int) flowcontrol.RateLimiter {
-	burst := max(n/10, 1)
-	return flowcontrol.NewTokenBucketRateLimiter(float32(max(n-burst, 1)), burst)
+	burst := max(n/20, 1)
+	return flowcontrol.NewTokenBucketRateLimiter(float32(max(n-burst-statusWriters-1, 1)), burst)
 }
 
 // Put takes a report. It returns receive.ErrFull if too many Pods have something to be written.
@@ -113,27 +132,51 @@ func (w *Writer) Put(identity receive.Identity, r *report.Report) error {
 		if len(w.pods) >= maxPods && !w.forget() {
 			return receive.ErrFull
 		}
-		p = &pod{eventID: r.Told, shownID: shownBefore(r)}
+		p = &pod{shownID: shownBefore(r)}
 		w.pods[identity.UID] = p
+		if r.Told == 0 {
+			w.metrics.heard.WithLabelValues(identity.Namespace).Inc()
+		}
 	}
 	p.identity, p.touched = identity, w.now()
 	if r.Status.ObservedAt.Before(p.observed) {
 		return nil // a newer one has overtaken it
 	}
+	p.eventID = max(p.eventID, r.Told) // another replica has heard of that
 	fresh := events(r, p.eventID)
-	w.metrics.count(identity.Namespace, r, p.eventID)
-	p.underway = w.metrics.measure(r, p.eventID, p.underway)
-	for _, e := range fresh {
-		p.eventID = e.id
-	}
+	w.learn(p, &r.Status)
 	p.events = append(p.events, fresh...)
 	p.events = p.events[max(0, len(p.events)-report.MaxRecent):]
-	p.latest, p.observed = r, r.Status.ObservedAt
+	p.latest = r
+	p.due = w.due(r)
 	w.statuses.Add(identity.UID)
 	if len(p.events) > 0 {
 		w.events.Add(identity.UID)
 	}
 	return nil
+}
+
+// learn takes from a status what metrics count. The mutex is held.
+func (w *Writer) learn(p *pod, s *report.Status) {
+	var list []settled
+	w.metrics.gaveUp(p.identity.Namespace, s, p.eventID)
+	list, p.underway = settle(s, p.eventID, p.underway)
+	w.metrics.measure(list)
+	p.uncounted = append(p.uncounted, list...)
+	switch {
+	case p.workload != nil:
+		w.count(p, *p.workload)
+	case len(p.uncounted) > maxUncounted:
+		w.count(p, workload{namespace: p.identity.Namespace, kind: noKind})
+	}
+	p.eventID, p.observed = max(p.eventID, s.LastID()), s.ObservedAt
+	p.silent = false
+}
+
+// count counts what waited for it. The mutex is held.
+func (w *Writer) count(p *pod, of workload) {
+	w.metrics.count(of, p.uncounted)
+	p.uncounted = nil
 }
 
 // shownBefore is the last restart of the whole Pod that was told of before.
@@ -150,7 +193,8 @@ func (w *Writer) forget() bool {
 	now := w.now()
 	for _, long := range []time.Duration{rememberPod, 0} {
 		for uid, p := range w.pods {
-			if p.latest == nil && len(p.events) == 0 && now.Sub(p.touched) >= long {
+			expected := long > 0 && !p.due.IsZero()
+			if p.latest == nil && len(p.events) == 0 && now.Sub(p.touched) >= long && !expected {
 				delete(w.pods, uid)
 			}
 		}
@@ -166,19 +210,17 @@ func (w *Writer) Run(ctx context.Context, atMost time.Duration) {
 	w.broadcaster = record.NewBroadcaster(record.WithContext(context.WithoutCancel(ctx)))
 	defer w.broadcaster.Shutdown()
 	w.recorder = w.broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: component})
-	sink := counted{&typedcorev1.EventSinkImpl{Interface: w.client.CoreV1().Events("")}, w.metrics, make(chan struct{}, 1)}
-	w.broadcaster.StartRecordingToSink(sink)
-
 	writing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	w.news = make(chan struct{}, 1)
+	w.broadcaster.StartRecordingToSink(&sink{&typedcorev1.EventSinkImpl{Interface: w.client.CoreV1().Events("")}, w, writing})
+
 	var all sync.WaitGroup
 	for range statusWriters {
 		all.Go(func() { w.work(writing, w.statuses, w.writeStatus) })
 	}
-	for range eventWriters {
-		all.Go(func() { w.work(writing, w.events, w.writeEvents) })
-	}
-	sweep := time.NewTicker(rememberPod)
+	all.Go(func() { w.work(writing, w.events, w.writeEvents) })
+	sweep := time.NewTicker(lookEvery)
 	defer sweep.Stop()
 	for ctx.Err() == nil {
 		select {
@@ -186,6 +228,7 @@ func (w *Writer) Run(ctx context.Context, atMost time.Duration) {
 			w.mu.Lock()
 			w.forget()
 			w.mu.Unlock()
+			w.lookForSilent(ctx)
 		case <-ctx.Done():
 		}
 	}
@@ -194,29 +237,8 @@ func (w *Writer) Run(ctx context.Context, atMost time.Duration) {
 	w.statuses.ShutDown() // who works on goes on until nothing is left
 	w.events.ShutDown()
 	all.Wait()
-	w.flush(writing, sink.flushed)
+	w.flush(writing)
 }
-
-// flush waits until the recorder has written what it was given, which it does in that order, and on a goroutine of
-// its own that nobody else waits for.
-func (w *Writer) flush(ctx context.Context, flushed <-chan struct{}) {
-	again := time.NewTicker(retryFirst)
-	defer again.Stop()
-	for {
-		// It drops what it has no room for.
-		w.recorder.Event(&corev1.ObjectReference{Kind: "Pod", Name: reasonFlush}, corev1.EventTypeNormal, reasonFlush, "")
-		select {
-		case <-flushed:
-			return
-		case <-ctx.Done():
-			return
-		case <-again.C:
-		}
-	}
-}
-
-// reasonFlush is of an Event that is never written.
-const reasonFlush = "flush"
 
 // work deals with what is in a queue until that is shut down and empty, or ctx ends.
 func (w *Writer) work(ctx context.Context, queue workqueue.TypedRateLimitingInterface[string], write func(context.Context, string) error) {
@@ -238,6 +260,7 @@ func (w *Writer) work(ctx context.Context, queue workqueue.TypedRateLimitingInte
 		default:
 			w.log.Error(err, "what a Pod has reported can't be written, and is given up", "uid", uid)
 			queue.Forget(uid)
+			w.metrics.dropped.Inc()
 			w.giveUp(uid)
 		}
 		queue.Done(uid)
@@ -249,7 +272,8 @@ func (w *Writer) giveUp(uid string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p := w.pods[uid]; p != nil {
-		p.latest, p.events, p.written = nil, nil, ""
+		w.count(p, workload{namespace: p.identity.Namespace, kind: noKind})
+		p.latest, p.events, p.written, p.due, p.silent = nil, nil, "", time.Time{}, false
 	}
 }
 
@@ -264,54 +288,4 @@ func (w *Writer) waiting() int {
 		}
 	}
 	return n
-}
-
-// counted is a sink of Events that counts what it does.
-type counted struct {
-	record.EventSink
-	metrics *metrics
-	flushed chan struct{}
-}
-
-func (c counted) Create(e *corev1.Event) (*corev1.Event, error) {
-	if e.Reason == reasonFlush {
-		select {
-		case c.flushed <- struct{}{}:
-		default:
-		}
-		return e, nil
-	}
-	e, err := c.EventSink.Create(e)
-	c.metrics.wrote("event", err)
-	return e, err
-}
-
-func (c counted) Patch(e *corev1.Event, data []byte) (*corev1.Event, error) {
-	if e.Reason == reasonFlush { // once more
-		return c.Create(e)
-	}
-	e, err := c.EventSink.Patch(e, data)
-	c.metrics.wrote("event", err)
-	return e, err
-}
-
-// writeEvents writes the Events of a Pod that wait. Those that come meanwhile wait behind other Pods.
-func (w *Writer) writeEvents(ctx context.Context, uid string) error {
-	for range report.MaxRecent {
-		w.mu.Lock()
-		p := w.pods[uid]
-		if p == nil || len(p.events) == 0 {
-			w.mu.Unlock()
-			return nil
-		}
-		e, about := p.events[0], reference(p.identity.Pod)
-		p.events = p.events[1:]
-		w.mu.Unlock()
-		if err := w.limit.Wait(ctx); err != nil {
-			return fmt.Errorf("wait to write an Event: %w", err)
-		}
-		// It is written beside, once: the recorder drops what is too much of one Pod.
-		w.recorder.Event(about, e.kind, e.reason, e.message)
-	}
-	return nil
 }
