@@ -113,6 +113,7 @@ plugin: ## The kubectl plugin for PLUGIN_PLATFORMS, and krew's plugin.yaml for a
 .PHONY: docs
 docs: ## Bring what of docs/ follows from the code up to date: tables, the reference, pictures.
 	@go generate ./docs/...
+	@go test ./cmd/webhook -run TestMetricsAreDocumented -update
 
 .PHONY: chart
 chart: ## Bring what charts/restartrules takes from manifests/ up to date.
@@ -216,6 +217,10 @@ test-reports-api: ## Who may report what, whom Pods trust, what is written; on a
 test-reports: images ## What users see of restarts in place, and how long it takes; prints figures.
 	@[ "$${CLUSTER:-local}" = existing ] || go test -tags e2e -count=1 -v -parallel 6 -timeout 20m $(if $(RUN),-run '$(RUN)') ./e2e/reports
 
+.PHONY: test-monitoring
+test-monitoring: ## The dashboard's queries and the alerts: that their metrics exist, and when which alert fires, by Prometheus' own code.
+	cd e2e/monitoring && go test -count=1 ./...
+
 .PHONY: test-check
 test-check: images ## Break an installation in each way that kubectl restartrules check finds: exactly that code, gone when it is mended.
 	go test -tags e2e -count=1 -v -timeout 20m $(if $(RUN),-run '$(RUN)') ./e2e/check
@@ -250,7 +255,7 @@ lint: ## gofmt, go vet and staticcheck, for all build tags.
 	go vet -tags 'e2e integration' ./...
 	go run $(STATICCHECK) -tags 'e2e,integration' ./...
 	@# Only vet: staticcheck would look into all of Kubernetes, Helm and cert-manager, for minutes.
-	for module in differential release e2e/certmanager; do (cd $$module && go vet ./...); done
+	for module in differential release e2e/certmanager e2e/monitoring; do (cd $$module && go vet ./...); done
 
 GOVULNDB ?=
 VULNDB = $(if $(GOVULNDB),-db '$(GOVULNDB)')
@@ -276,3 +281,7 @@ bench-quick: build ## Under a minute, no cluster.
 	@ls -l bin/shim bin/watcher | awk '{printf "%-12s %8d bytes\n", $$NF, $$5}'
 	go test -run '^$$' -bench . -benchtime 500x ./pkg/supervise
 	go test -run '^$$' -bench . ./pkg/rules ./pkg/validation ./pkg/admission ./pkg/entrypoint
+
+.PHONY: bench-storm
+bench-storm: ## WATCHERS (10,000) report a restart of their whole Pod within 10 s, to an API server; writes, memory, time. 10 minutes.
+	go test -tags integration -count=1 -v -timeout 20m -run TestStorm ./e2e/reports/api -watchers=$(or $(WATCHERS),10000)

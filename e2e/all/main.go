@@ -35,7 +35,7 @@ var parts = []part{
 	{name: "unit tests", commands: [][]string{{"make", "test-unit", "TESTFLAGS=-v"}}},
 	{name: "unit tests under the race detector", commands: [][]string{{"make", "test-race"}}, lacks: lacksCompiler},
 	{name: "differential tests", commands: [][]string{{"make", "test-differential"}}},
-	{name: "manifests, chart, images", commands: [][]string{{"make", "test-release"}}},
+	{name: "manifests, chart, images", commands: [][]string{{"make", "test-release"}, {"make", "test-monitoring"}}},
 	{name: "integration tests", commands: [][]string{{"go", "run", "./e2e/cluster", "build"}, {"make", "test-integration"}}, lacks: lacksLinux},
 	{name: "registries that fail", commands: [][]string{{"make", "test-lookup"}}, lacks: lacksLinux},
 	// A number of runs: with a duration, go test fails on a busy machine when the time is up in the

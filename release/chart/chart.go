@@ -38,6 +38,7 @@ var parts = []part{
 	{name: "hints", component: "components/hints"},
 	{name: "guard", component: "components/guard"},
 	{name: "egress", component: "components/egress"},
+	{name: "monitoring", component: "components/monitoring"},
 }
 
 // Files are the chart's files/, path to content, made from the manifests in the directory.

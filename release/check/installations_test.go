@@ -113,7 +113,10 @@ tolerations: [{key: control-plane, operator: Exists}]
 affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: Exists}]}]}}}
 ports: {webhook: 10250, metrics: 9090, probes: 9091}
 serviceAccount: {annotations: {example.com/role: webhook}}
-metrics: {serviceMonitor: {enabled: true, labels: {release: prometheus}}}
+metrics:
+  serviceMonitor: {enabled: true, labels: {release: prometheus}}
+  prometheusRule: {enabled: true, labels: {release: prometheus}}
+  dashboard: {enabled: true, labels: {grafana_folder: platform}}
 reports: {enabled: true}
 pullSecrets: {enabled: true, namespaces: [team-a, team-b]}
 registries:
@@ -179,6 +182,8 @@ func TestSameObjects(t *testing.T) {
 		{overlay: "cert-manager", components: []string{"pull-secrets"}, values: plain + pullSecrets},
 		{overlay: "cert-manager", components: []string{"native"}, values: plain + "mode: auto\n"},
 		{overlay: "cert-manager", components: []string{"hints", "guard"}, values: plain + "policies: {hints: true, guard: true}\n"},
+		{overlay: "cert-manager", components: []string{"monitoring"},
+			values: plain + "metrics: {serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true}}\n"},
 		{overlay: "cert-manager", components: []string{"host-network"}, values: plain + "hostNetwork: true\n"},
 		{overlay: "ha", components: []string{"host-network", "egress"}, values: "hostNetwork: true\nnetworkPolicy: {egress: true}\n"},
 		{overlay: "self-managed", components: []string{"reports", "pull-secrets"}, values: plain + selfManaged + reports + pullSecrets},

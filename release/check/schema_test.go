@@ -21,9 +21,12 @@ import (
 var kubernetesVersions = []string{"v1.29.6", "v1.33.13", "v1.34.4", "v1.35.4", "v1.36.3"}
 
 // crds are the files with the custom resources that we install, by module.
-var crds = map[string]string{
-	"github.com/cert-manager/cert-manager@v1.21.2":               "deploy/crds/cert-manager.io_*.yaml",
-	"github.com/prometheus-operator/prometheus-operator@v0.85.0": "example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+var crds = map[string][]string{
+	"github.com/cert-manager/cert-manager@v1.21.2": {"deploy/crds/cert-manager.io_*.yaml"},
+	"github.com/prometheus-operator/prometheus-operator@v0.85.0": {
+		"example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml",
+		"example/prometheus-operator-crd/monitoring.coreos.com_prometheusrules.yaml",
+	},
 }
 
 // schemas are those of one version of Kubernetes and of crds. Fields that they don't have are errors.
@@ -70,12 +73,14 @@ func loadSchemas(t *testing.T, version string) *schemas {
 	}
 	require.NoError(t, s.compiler.AddResource("kubernetes.json", map[string]any{"definitions": swagger.Definitions}))
 
-	for module, pattern := range crds {
-		files, err := filepath.Glob(filepath.Join(moduleDir(t, module), pattern))
-		require.NoError(t, err)
-		require.NotEmpty(t, files, module)
-		for _, file := range files {
-			s.addCRD(t, file)
+	for module, patterns := range crds {
+		for _, pattern := range patterns {
+			files, err := filepath.Glob(filepath.Join(moduleDir(t, module), pattern))
+			require.NoError(t, err)
+			require.NotEmpty(t, files, module)
+			for _, file := range files {
+				s.addCRD(t, file)
+			}
 		}
 	}
 	return s

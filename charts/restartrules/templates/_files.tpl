@@ -31,6 +31,7 @@ restartrules.parts are the directories of files/ that are wanted, in the order i
 {{- if .Values.networkPolicy.egress }}
 {{- $parts = append $parts "egress" }}
 {{- end }}
+{{- $parts = append $parts "monitoring" }}
 {{- toYaml $parts }}
 {{- end }}
 
@@ -59,11 +60,19 @@ the namespace of the values.
 {{- if eq $kind "PodDisruptionBudget" }}{{ if .Values.podDisruptionBudget.enabled }}yes{{ end }}
 {{- else if eq $kind "NetworkPolicy" }}{{ if .Values.networkPolicy.enabled }}yes{{ end }}
 {{- else if eq $kind "PriorityClass" }}{{ if and .Values.priorityClass.create (not .Values.priorityClassName) }}yes{{ end }}
+{{- else if eq $kind "ServiceMonitor" }}{{ if .Values.metrics.serviceMonitor.enabled }}yes{{ end }}
+{{- else if eq $kind "PrometheusRule" }}{{ if .Values.metrics.prometheusRule.enabled }}yes{{ end }}
+{{- else if eq .object.metadata.name "restartrules-dashboard" }}{{ if .Values.metrics.dashboard.enabled }}yes{{ end }}
 {{- else if eq $kind "Namespace" }}{{ if ne .Values.namespace .Release.Namespace }}yes{{ end }}
 {{- else if eq $kind "Issuer" }}{{ if not .Values.certificates.issuerRef }}yes{{ end }}
 {{- else if eq $kind "Certificate" }}{{ if not (and .Values.certificates.issuerRef (dig "spec" "isCA" false .object)) }}yes{{ end }}
 {{- else }}yes
 {{- end }}
+{{- end }}
+
+{{- /* restartrules.labels adds .labels to those of .object. */ -}}
+{{- define "restartrules.labels" -}}
+{{- $_ := set .object.metadata "labels" (merge (dict) (.labels | default dict) .object.metadata.labels) }}
 {{- end }}
 
 {{- /*
