@@ -16,7 +16,7 @@ GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GO_BUILD := go build -trimpath -ldflags '-s -w'
 FUZZTIME ?= 10s
 TESTFLAGS ?=
-UNIT := ./certs/... ./cmd/... ./docs/... ./manifests/... ./pkg/... ./e2e/all/... ./e2e/chaos/... ./e2e/cluster/... ./e2e/demo/... ./e2e/restartall/...
+UNIT := ./certs/... ./cmd/... ./docs/... ./manifests/... ./pkg/... ./e2e/all/... ./e2e/bench/gang ./e2e/bench/results ./e2e/chaos/... ./e2e/cluster/... ./e2e/demo/... ./e2e/restartall/...
 
 ##@ General
 
@@ -272,9 +272,21 @@ vulncheck: ## Known vulnerabilities in what is linked. Asks vuln.go.dev, or GOVU
 
 ##@ Measure
 
+ROWS ?=
+
 .PHONY: bench
-bench: bench-quick images ## What can be measured without a cluster, and restarts of whole Pods side by side with Kubernetes 1.36.
-	go test -tags e2e -count=1 -v -timeout 30m ./e2e/bench
+bench: build images bench-peers ## Side by side with Kubernetes 1.36 and with init systems: a table, docs/benchmarks.md. 40 minutes; ROWS=restarts|gang for some.
+	@rm -f $(if $(ROWS),,bin/bench/*.json)
+	@failed=; go test -tags e2e -count=1 -v -timeout 80m $(if $(ROWS),-run '/^($(ROWS))$$') ./e2e/bench || failed=1; \
+		go run ./e2e/bench/page && [ -z "$$failed" ]
+
+PEERS = tini dumb-init s6 runit
+
+.PHONY: bench-peers
+bench-peers:
+	@for peer in tini dumb-init s6-supervise runsv; do command -v $$peer >/dev/null || missing="$$missing $$peer"; done; [ -z "$$missing" ] || \
+		{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(PEERS) >/dev/null; } || \
+		echo "not measured beside the shim, because it isn't there:$$missing; on Debian: apt-get install $(PEERS)"
 
 .PHONY: bench-quick
 bench-quick: build ## Under a minute, no cluster.
