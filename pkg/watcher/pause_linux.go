@@ -19,9 +19,9 @@ import (
 	"restartrules.dev/pkg/wire"
 )
 
-// pausePoll is how often the watcher looks whether the Pod is to be paused. The kubelet takes longer to bring the
-// annotation into the volume.
-const pausePoll = time.Second
+// pausePoll is how often the watcher looks whether the Pod is to be paused, where the kernel doesn't say when the volume
+// changes; the kubelet takes longer to bring the annotation into it. pauseLook is how often it looks all the same.
+const pausePoll, pauseLook = time.Second, 30 * time.Second
 
 // wantsPause is what the Pod's annotation says: api.PausedAll, names of containers with commas between them, or
 // nothing. known is false in Pods that were injected without the volume that tells.
@@ -126,18 +126,23 @@ func kubelets(p *plan.Plan, c *plan.Container) string {
 	return p.RestartPolicy.Compiled
 }
 
-// followPause looks again and again whether the Pod is to be paused, until the context ends.
+// followPause looks whether the Pod is to be paused, each time that the volume changes, until the context ends.
 func (d *pod) followPause(ctx context.Context) {
 	if _, known, err := d.volume.wantsPause(); !known && err == nil {
 		return // nor will there be such a volume
 	}
-	ticker := time.NewTicker(pausePoll)
+	every := pauseLook
+	changes, stop, err := notice(d.volume.control())
+	if err != nil {
+		every = pausePoll
+	} else {
+		defer stop()
+	}
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	for ; ; awaitChange(ctx, changes, ticker.C) {
+		if ctx.Err() != nil {
 			return
-		case <-ticker.C:
 		}
 		if paused, known, err := d.volume.wantsPause(); err != nil || !known || paused == *d.pauseSeen.Load() {
 			continue
@@ -145,6 +150,15 @@ func (d *pod) followPause(ctx context.Context) {
 		if !d.pass(ctx, happening{call: d.pause}) {
 			return
 		}
+	}
+}
+
+// awaitChange waits for what comes first.
+func awaitChange(ctx context.Context, changes <-chan os.Signal, look <-chan time.Time) {
+	select {
+	case <-ctx.Done():
+	case <-changes:
+	case <-look:
 	}
 }
 
