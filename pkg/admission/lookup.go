@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"restartrules.dev/pkg/inject"
@@ -27,7 +28,11 @@ const defaultTimeout = 10 * time.Second
 // waitFor is how long a request may wait for others: three fifths of the time that the API server waits
 // for us, which it says in the query. A hundred Pods at once take a second by themselves.
 func waitFor(r *http.Request) time.Duration {
-	timeout, err := time.ParseDuration(r.URL.Query().Get("timeout"))
+	text, only := strings.CutPrefix(r.URL.RawQuery, "timeout=") // as API servers write it
+	if !only || strings.ContainsAny(text, "&;%+") {
+		text = r.URL.Query().Get("timeout")
+	}
+	timeout, err := time.ParseDuration(text)
 	if err != nil || timeout <= 0 {
 		timeout = defaultTimeout
 	}
@@ -54,6 +59,8 @@ func (h *Webhook) withEntryPoints(ctx context.Context, req *request, decide func
 	if err != nil || len(result.Lookups) == 0 {
 		return result, err
 	}
+	ctx, cancel := context.WithDeadline(ctx, req.deadline)
+	defer cancel()
 	maps.Copy(found, h.images.LookUp(ctx, req.Namespace, result.PullSecrets, result.Lookups))
 	return decide(options)
 }

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"restartrules.dev/pkg/manifest/cut"
 )
 
 // maxBody bounds the body of a review, in bytes: object and old object of at most 3 MiB each, which
@@ -41,6 +44,9 @@ type request struct {
 	Object      json.RawMessage             `json:"object"`
 	OldObject   json.RawMessage             `json:"oldObject"`
 	DryRun      bool                        `json:"dryRun"`
+
+	// deadline is until when others may be waited for.
+	deadline time.Time
 }
 
 // httpError is a request that got no AdmissionReview for an answer.
@@ -51,11 +57,17 @@ type httpError struct {
 
 func (e *httpError) Error() string { return e.message }
 
+// reviewVersion is the apiVersion of reviews.
+var reviewVersion = admissionv1.SchemeGroupVersion.String()
+
+// objects are the parts of an AdmissionReview that are decoded later, or never.
+var objects = cut.Members{"request": {"object": nil, "oldObject": nil}}
+
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// readReview reads a request for a review. Every error is an *httpError. The review
-// holds no reference to anything that is read again.
-func readReview(w http.ResponseWriter, r *http.Request) (*request, error) {
+// readReview reads a request for a review into the buffer. Every error is an *httpError. The review
+// refers to the buffer.
+func readReview(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) (*request, error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return nil, &httpError{http.StatusMethodNotAllowed, "an AdmissionReview is sent by POST"}
@@ -65,13 +77,6 @@ func readReview(w http.ResponseWriter, r *http.Request) (*request, error) {
 			fmt.Sprintf("Content-Type is %q, expected application/json", contentType)}
 	}
 
-	body := buffers.Get().(*bytes.Buffer)
-	defer func() {
-		if body.Cap() <= maxPooled {
-			body.Reset()
-			buffers.Put(body)
-		}
-	}()
 	if r.ContentLength > 0 && r.ContentLength < maxPooled {
 		body.Grow(int(r.ContentLength) + bytes.MinRead)
 	}
@@ -83,15 +88,15 @@ func readReview(w http.ResponseWriter, r *http.Request) (*request, error) {
 		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("read the AdmissionReview: %v", err)}
 	}
 
-	var review review
-	if err := json.Unmarshal(body.Bytes(), &review); err != nil {
+	review, err := decodeReview(body.Bytes())
+	if err != nil {
 		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf("decode the AdmissionReview: %v", err)}
 	}
 	switch request := review.Request; {
-	case review.APIVersion != admissionv1.SchemeGroupVersion.String() || review.Kind != "AdmissionReview":
+	case review.APIVersion != reviewVersion || review.Kind != "AdmissionReview":
 		return nil, &httpError{http.StatusBadRequest, fmt.Sprintf(
 			"the body is a %q of %q, expected an AdmissionReview of %q",
-			review.Kind, review.APIVersion, admissionv1.SchemeGroupVersion)}
+			review.Kind, review.APIVersion, reviewVersion)}
 	case request == nil || request.UID == "":
 		return nil, &httpError{http.StatusBadRequest, "the AdmissionReview has no request with a uid"}
 	default:
@@ -99,10 +104,44 @@ func readReview(w http.ResponseWriter, r *http.Request) (*request, error) {
 	}
 }
 
+// decodeReview leaves the objects as they are.
+func decodeReview(body []byte) (*review, error) {
+	review := new(review)
+	var cutOut struct{ object, oldObject json.RawMessage }
+	rest, ok := cut.Out(body, objects, func(_ []byte, _ int, key, value []byte) {
+		if string(key) == "object" {
+			cutOut.object = value
+		} else {
+			cutOut.oldObject = value
+		}
+	})
+	if !ok {
+		return review, json.Unmarshal(body, review)
+	}
+	if err := json.Unmarshal(rest, review); err != nil || review.Request == nil {
+		return review, err
+	}
+	if cutOut.object != nil {
+		review.Request.Object = cutOut.object
+	}
+	if cutOut.oldObject != nil {
+		review.Request.OldObject = cutOut.oldObject
+	}
+	return review, nil
+}
+
+// putBack keeps the buffer for another request.
+func putBack(body *bytes.Buffer) {
+	if body.Cap() <= maxPooled {
+		body.Reset()
+		buffers.Put(body)
+	}
+}
+
 // writeReview answers a request.
 func writeReview(w http.ResponseWriter, response *admissionv1.AdmissionResponse) error {
 	body, err := json.Marshal(admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: "AdmissionReview"},
+		TypeMeta: metav1.TypeMeta{APIVersion: reviewVersion, Kind: "AdmissionReview"},
 		Response: response,
 	})
 	if err != nil {

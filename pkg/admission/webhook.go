@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,6 +71,7 @@ func (h *Webhook) UseNamespaces(options func(namespace string) inject.Options) {
 // injectOptions are the options for a namespace as they are now.
 func (h *Webhook) injectOptions(namespace string) inject.Options {
 	o := h.options(namespace)
+	o.Checked = true
 	if h.native != nil {
 		o.Native = h.native()
 	}
@@ -162,7 +164,9 @@ func (h *Webhook) handler(check func(*request) error, decide func(context.Contex
 		var req *request
 		if err == nil {
 			defer leave()
-			req, err = readReview(w, r)
+			body := buffers.Get().(*bytes.Buffer)
+			defer putBack(body) // when nothing refers to it any more
+			req, err = readReview(w, r, body)
 		}
 		if err == nil {
 			err = check(req)
@@ -182,9 +186,8 @@ func (h *Webhook) handler(check func(*request) error, decide func(context.Contex
 		}
 
 		resource, operation = req.Resource.Resource, req.Operation
-		ctx, cancel := context.WithDeadline(r.Context(), start.Add(waitFor(r)))
-		defer cancel()
-		d := decide(ctx, req)
+		req.deadline = start.Add(waitFor(r))
+		d := decide(r.Context(), req)
 		d.response.UID = req.UID
 		if d.counted {
 			h.metrics.count(resource, operation, d.outcome)

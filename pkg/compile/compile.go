@@ -64,10 +64,11 @@ type Container struct {
 // takes the one with the fewest wrapped containers; among equals the Pod's own, then Always,
 // OnFailure, Never.
 func Compile(podPolicy corev1.RestartPolicy, list []rules.Container, opts Options) Result {
-	containers := make([]*container, len(list))
+	list = slices.Clone(list) // MaxRestarts may be set
+	all, containers := make([]container, len(list)), make([]*container, len(list))
 	for i := range list {
-		c := list[i] // MaxRestarts may be set
-		containers[i] = &container{Container: &c, outcomes: rules.NewOutcomes(podPolicy, &c)}
+		all[i] = container{Container: &list[i], outcomes: rules.NewOutcomes(podPolicy, &list[i])}
+		containers[i] = &all[i]
 	}
 	wholePod := concernsPod(containers, opts)
 	for {
@@ -164,19 +165,18 @@ func restartsInPlace(table *exittable.Table) bool {
 // ends are the exit codes after which the container may end for good where the kubelet, under the
 // policy, would restart it.
 func (c *container) ends(policy corev1.RestartPolicy) (ends exitcodes.Set) {
-	for code := range exitcodes.Count {
-		if c.mayEnd(code) && kubeletRestarts(policy, c.Kind, code) {
-			ends.Add(code)
+	for _, class := range c.outcomes.Classes() {
+		if c.mayEnd(class.Chain) && kubeletRestarts(policy, c.Kind, class.Codes.First()) {
+			ends = ends.With(class.Codes)
 		}
 	}
 	return ends
 }
 
-func (c *container) mayEnd(code int) bool {
+func (c *container) mayEnd(chain []rules.Decision) bool {
 	if c.Kind == rules.Sidecar {
 		return false // the kubelet always starts it again, until the Pod is over
 	}
-	chain := c.outcomes.After(code)
 	counted := c.MaxRestarts != nil && slices.ContainsFunc(chain, func(d rules.Decision) bool { return d.Action == rules.Restart })
 	return c.endsAnyhow || counted || !restarts(chain[len(chain)-1])
 }
@@ -184,23 +184,26 @@ func (c *container) mayEnd(code int) bool {
 // beyond are the exit codes after which the container may restart where the kubelet, under the
 // policy, would not restart it, or must not.
 func (c *container) beyond(policy corev1.RestartPolicy) (beyond exitcodes.Set) {
-	for code := range exitcodes.Count {
-		if restarts(c.outcomes.After(code)[0]) && (c.InPlace || !kubeletRestarts(policy, c.Kind, code)) {
-			beyond.Add(code)
+	for _, class := range c.outcomes.Classes() {
+		if restarts(class.Chain[0]) && (c.InPlace || !kubeletRestarts(policy, c.Kind, class.Codes.First())) {
+			beyond = beyond.With(class.Codes)
 		}
 	}
 	return beyond
 }
 
 // table is what the shim does if the kubelet follows the policy. natively are the codes that native
-// rules of the container act on.
+// rules of the container act on. The codes of a class share their entry.
 func (c *container) table(policy corev1.RestartPolicy, natively exitcodes.Set) (*exittable.Table, *exittable.Total) {
 	end := exittable.Step{Action: exittable.End, Rule: exittable.Policy}
 	linger := exittable.Step{Action: exittable.Linger, Rule: exittable.Policy}
 	ends := c.ends(policy)
 	table := new(exittable.Table)
-	for code := range table {
-		for _, d := range c.outcomes.After(code) {
+	steps := make([]exittable.Step, 0, 2*len(c.outcomes.Classes())) // of all entries, one behind the other
+	for _, class := range c.outcomes.Classes() {
+		code := class.Codes.First()
+		begin := len(steps)
+		for _, d := range class.Chain {
 			step := end
 			switch {
 			case d.Action == rules.RestartAll && natively.Has(code):
@@ -216,7 +219,13 @@ func (c *container) table(policy corev1.RestartPolicy, natively exitcodes.Set) (
 			case !restarts(d) && ends.Has(code):
 				step = linger
 			}
-			table[code] = append(table[code], step)
+			steps = append(steps, step)
+		}
+		entry := exittable.Entry(slices.Clip(steps[begin:]))
+		for code := range table {
+			if class.Codes.Has(code) {
+				table[code] = entry
+			}
 		}
 	}
 	if c.MaxRestarts == nil {

@@ -16,7 +16,7 @@ func emulate(podPolicy corev1.RestartPolicy, containers []*container, survive bo
 	if !survive {
 		policy = best(podPolicy, containers)
 	}
-	result := Result{Policy: policy, Why: whyNotOwn(policy, podPolicy, containers)}
+	result := Result{Policy: policy, Why: whyNotOwn(policy, podPolicy, containers), Containers: make([]Container, 0, len(containers))}
 	for _, c := range containers {
 		result.Containers = append(result.Containers, c.emulated(policy))
 	}
@@ -55,12 +55,13 @@ func fits(policy corev1.RestartPolicy, containers []*container) (c *container, c
 }
 
 func (c *container) emulated(policy corev1.RestartPolicy) Container {
-	result := Container{Why: fmt.Sprintf("the kubelet does all of it under the Pod's restartPolicy %s", policy)}
+	var result Container
 	if c.Kind == rules.Sidecar {
 		result.Policy = c.Policy
 	}
 	beyond, lingers := c.beyond(policy), c.ends(policy)
 	if c.needed == "" && beyond.Empty() && lingers.Empty() {
+		result.Why = "the kubelet does all of it under the Pod's restartPolicy " + string(policy)
 		return result
 	}
 	result.Wrapped = true
@@ -76,7 +77,7 @@ func (c *container) emulated(policy corev1.RestartPolicy) Container {
 	case c.InPlace:
 		result.Why = "its restarts are counted or have a back-off of their own, so they are all in place"
 	default:
-		result.Why = fmt.Sprintf("restarts on exit code %s, where the kubelet would not under the Pod's restartPolicy %s", beyond, policy)
+		result.Why = "restarts on exit code " + beyond.String() + ", where the kubelet would not under the Pod's restartPolicy " + string(policy)
 	}
 	return result
 }

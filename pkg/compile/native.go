@@ -28,9 +28,9 @@ func (c *container) native(podPolicy corev1.RestartPolicy, features Features) Co
 	}
 	var all exitcodes.Set
 	if features.RestartAll && c.needed == "" {
-		for code := range exitcodes.Count {
-			if slices.ContainsFunc(c.outcomes.After(code), func(d rules.Decision) bool { return d.Action == rules.RestartAll }) {
-				all.Add(code)
+		for _, class := range c.outcomes.Classes() {
+			if slices.ContainsFunc(class.Chain, func(d rules.Decision) bool { return d.Action == rules.RestartAll }) {
+				all = all.With(class.Codes)
 			}
 		}
 	}

@@ -69,8 +69,8 @@ func concernsPod(containers []*container, opts Options) bool {
 
 // isSource reports whether an exit can restart or end the Pod.
 func (c *container) isSource() bool {
-	for code := range exitcodes.Count {
-		if slices.ContainsFunc(c.outcomes.After(code), func(d rules.Decision) bool { return d.Action == rules.RestartAll || d.Action == rules.EndPod }) {
+	for _, class := range c.outcomes.Classes() {
+		if slices.ContainsFunc(class.Chain, func(d rules.Decision) bool { return d.Action == rules.RestartAll || d.Action == rules.EndPod }) {
 			return true
 		}
 	}

@@ -11,68 +11,72 @@ import (
 // covering 0..255; for example "0-41:end,42:restart/0*3@10m0s|restart/policy,43-255:end". Parse
 // reads it.
 func (t *Table) String() string {
-	var b strings.Builder
+	text := make([]byte, 0, 128)
 	for lo := 0; lo < Codes; {
 		hi := lo
 		for hi+1 < Codes && t[hi+1].Equal(t[lo]) {
 			hi++
 		}
 		if lo > 0 {
-			b.WriteByte(',')
+			text = append(text, ',')
 		}
-		b.WriteString(strconv.Itoa(lo))
+		text = strconv.AppendInt(text, int64(lo), 10)
 		if hi > lo {
-			b.WriteByte('-')
-			b.WriteString(strconv.Itoa(hi))
+			text = append(text, '-')
+			text = strconv.AppendInt(text, int64(hi), 10)
 		}
-		b.WriteByte(':')
-		b.WriteString(t[lo].String())
+		text = t[lo].append(append(text, ':'))
 		lo = hi + 1
 	}
-	return b.String()
+	return string(text)
 }
 
 // String is the entry as Table.String writes it: steps with "|" between them, each "end", "linger",
 // "all/<rule>", "pod/<rule>", or "restart/policy" or "restart/<rule>", the latter with "*<max>" and
 // "@<within>" if it has them.
-func (e Entry) String() string {
-	var b strings.Builder
+func (e Entry) String() string { return string(e.append(nil)) }
+
+func (e Entry) append(text []byte) []byte {
 	for i, s := range e {
 		if i > 0 {
-			b.WriteByte('|')
+			text = append(text, '|')
 		}
-		b.WriteString(s.text())
+		text = s.append(text)
 	}
-	return b.String()
+	return text
 }
 
-func (s Step) text() string {
+func (s Step) append(text []byte) []byte {
 	switch s.Action {
 	case Restart:
 	case Linger:
-		return "linger"
+		return append(text, "linger"...)
 	case All:
-		return "all/" + strconv.Itoa(int(s.Rule))
+		return strconv.AppendInt(append(text, "all/"...), int64(s.Rule), 10)
 	case Pod:
-		return "pod/" + strconv.Itoa(int(s.Rule))
+		return strconv.AppendInt(append(text, "pod/"...), int64(s.Rule), 10)
 	default:
-		return "end"
+		return append(text, "end"...)
 	}
-	text := "restart/policy"
-	if s.Rule != Policy {
-		text = "restart/" + strconv.Itoa(int(s.Rule))
+	text = append(text, "restart/"...)
+	if s.Rule == Policy {
+		text = append(text, "policy"...)
+	} else {
+		text = strconv.AppendInt(text, int64(s.Rule), 10)
 	}
 	if s.Max > 0 {
-		text += "*" + strconv.Itoa(int(s.Max))
+		text = strconv.AppendInt(append(text, '*'), int64(s.Max), 10)
 	}
 	if s.Max > 0 && s.Within > 0 {
-		text += "@" + s.Within.String()
+		text = append(append(text, '@'), s.Within.String()...)
 	}
 	return text
 }
 
 // String is "<max>/end" or "<max>/linger". ParseTotal reads it.
-func (t Total) String() string { return strconv.Itoa(int(t.Max)) + "/" + Step{Action: t.Then}.text() }
+func (t Total) String() string {
+	return strconv.Itoa(int(t.Max)) + "/" + Entry{{Action: t.Then}}.String()
+}
 
 // ParseTotal reads what Total.String writes.
 func ParseTotal(text string) (*Total, error) {

@@ -21,11 +21,10 @@ func (inj *injection) raise(own *manifest.Backoff) (raised *manifest.Backoff, wr
 	if own != nil {
 		b = *own
 	}
-	least := b.AtLeast(inj.opts.MinBackoff)
-	if least == b {
+	if b.AtLeast(inj.opts.MinBackoff) == b {
 		return own, false
 	}
-	return &least, own != nil
+	return new(b.AtLeast(inj.opts.MinBackoff)), own != nil
 }
 
 // warnRaised says where a back-off is not what the user wrote.

@@ -63,7 +63,11 @@ func CheckUpdate(object, oldObject []byte) (field.ErrorList, error) {
 // broken are the errors of a Pod with shims that others have changed so that its plan no longer says what
 // its user wrote.
 func broken(pod *manifest.Pod) field.ErrorList {
-	p, err := plan.Decode(pod.Metadata.Annotations[api.PlanAnnotation])
+	text := pod.Metadata.Annotations[api.PlanAnnotation]
+	if text == "" {
+		return nil
+	}
+	p, err := plan.Decode(text)
 	if err != nil || previous(pod) != nil || !slices.ContainsFunc(slices.Concat(pod.Spec.Containers, pod.Spec.InitContainers), runsShim) {
 		return nil
 	}
@@ -221,7 +225,7 @@ func (c *check) watcherContainer(path *field.Path, live *manifest.Container) {
 	if live.PreStopExec() == nil {
 		c.changed(path.Child("lifecycle").Child("preStop"), "container %q has not the hook that tells of the Pod's deletion", live.Name)
 	}
-	if !slices.ContainsFunc(live.Env, func(e manifest.EnvVar) bool { return e.Name == api.PlanEnv && e.Value == "" }) {
+	if !slices.ContainsFunc(live.EnvVars(), func(e manifest.EnvVar) bool { return e.Name == api.PlanEnv && e.Value == "" }) {
 		c.changed(path.Child("env"), "container %q has not the plan in variable %s", live.Name, api.PlanEnv)
 	}
 	if !slices.Contains(live.VolumeMounts, manifest.VolumeMount{Name: api.VolumeName, MountPath: api.MountPath}) {

@@ -51,6 +51,9 @@ func literally(word string) string { return strings.ReplaceAll(word, "$", "$$") 
 
 // flags tell the shim what to start on which platform.
 func (e *entry) flags() (flags []string) {
+	if e.platforms == nil {
+		return nil
+	}
 	for _, architecture := range slices.Sorted(maps.Keys(e.platforms)) {
 		words := slices.Clone(e.platforms[architecture])
 		for i := range words {

@@ -51,6 +51,7 @@ func once(t *testing.T, data []byte, options Options) {
 	if err != nil || !distinctNames(t, data) {
 		return
 	}
+	requireSameIfChecked(t, result, data, options)
 	if len(result.Errors) > 0 {
 		require.Empty(t, result.Patch)
 		return

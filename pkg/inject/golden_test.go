@@ -36,6 +36,7 @@ func TestGolden(t *testing.T) {
 			options.Native.Restart = strings.HasPrefix(filepath.Base(file), "native-")
 			result, err := Create(data, options)
 			require.NoError(t, err)
+			requireSameIfChecked(t, result, data, options)
 
 			var got bytes.Buffer
 			for _, w := range result.Warnings {
@@ -56,6 +57,7 @@ func TestGolden(t *testing.T) {
 				again, err := Create(patched, options)
 				require.NoError(t, err)
 				require.Empty(t, again.Patch)
+				requireSameIfChecked(t, again, patched, options)
 			}
 
 			golden := strings.TrimSuffix(file, ".yaml") + ".golden.yaml"
@@ -67,4 +69,13 @@ func TestGolden(t *testing.T) {
 			require.Equal(t, string(want), got.String())
 		})
 	}
+}
+
+// requireSameIfChecked: that the types of the fields are known to be right changes nothing for those that are.
+func requireSameIfChecked(t *testing.T, result Result, data []byte, options Options) {
+	t.Helper()
+	options.Checked = true
+	same, err := Create(data, options)
+	require.NoError(t, err)
+	require.Equal(t, result, same)
 }

@@ -45,6 +45,8 @@ type Options struct {
 	ReportURL string
 	// Native is what the cluster does itself.
 	Native compile.Features
+	// Checked says of a Pod on CREATE that an API server has checked the types of its fields.
+	Checked bool
 }
 
 // DefaultReadinessPort is the port of Options.ReadinessPort where nothing else is said.
@@ -73,7 +75,11 @@ const maxPlan = 120 << 10
 // starts over from what the user wrote, and its patch has only what is different now. Pods that use
 // none of our fields and annotations get an empty patch. The error says that object is no Pod.
 func Create(object []byte, opts Options) (Result, error) {
-	live, err := manifest.DecodePod(object)
+	decode := manifest.DecodePod
+	if opts.Checked {
+		decode = manifest.DecodeChecked
+	}
+	live, err := decode(object)
 	if err != nil {
 		return Result{}, err
 	}
@@ -142,9 +148,7 @@ func prepare(live *manifest.Pod, object []byte, root *field.Path, opts Options) 
 	}
 	inj := newInjection(live, user, doc, opts)
 	inj.prev = prev
-	if inj.raw, err = decodeRaw(object); err != nil {
-		return nil, Result{}, err
-	}
+	inj.object = object
 	errs = inj.findEntryPoints(root)
 	if err := inj.addTwins(); err != nil {
 		return nil, Result{}, err

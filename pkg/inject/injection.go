@@ -27,8 +27,9 @@ type injection struct {
 	restartAllRaised bool
 	// excluded are left out of these.
 	excluded map[string]bool
-	// raw are the live containers with all their fields.
-	raw *rawContainers
+	// object is the live Pod with all its fields, raw its containers, once rawContainers was called.
+	object []byte
+	raw    *rawContainers
 	// lookups are the images whose entry points have to be looked up.
 	lookups []string
 	// twins replay init containers, in their order.
@@ -57,10 +58,11 @@ func newInjection(live, user *manifest.Pod, doc *manifest.Document, opts Options
 		inj.restartAll = *doc.RestartAllContainers
 	}
 	initContainers, containers := validation.Resolve(user, doc)
+	inj.parts = make([]part, 0, len(initContainers)+len(containers))
 	inj.addList(plan.KindInitContainer, live.Spec.InitContainers, user.Spec.InitContainers, initContainers)
 	inj.addList(plan.KindContainer, live.Spec.Containers, user.Spec.Containers, containers)
 
-	var list []rules.Container
+	list := make([]rules.Container, 0, len(inj.parts))
 	for i := range inj.parts {
 		list = append(list, inj.parts[i].rules)
 	}

@@ -15,7 +15,11 @@ import (
 // command as far as it is a kill, or a shell's script given with -c; what scripts in the image do it
 // can't know.
 func killsInit(c *manifest.Container) string {
-	if signalsInit(slices.Concat(c.Command, c.Args)) {
+	words := c.Command
+	if len(c.Args) > 0 {
+		words = slices.Concat(c.Command, c.Args)
+	}
+	if signalsInit(words) {
 		return "its command"
 	}
 	for _, hook := range []struct {
@@ -39,10 +43,13 @@ func killsInit(c *manifest.Container) string {
 
 // execOf is the command of an exec probe, or nil.
 func execOf(probe manifest.Raw) []string {
+	if probe == nil {
+		return nil
+	}
 	var p struct {
 		Exec *corev1.ExecAction `json:"exec"`
 	}
-	if probe == nil || json.Unmarshal(probe, &p) != nil || p.Exec == nil {
+	if json.Unmarshal(probe, &p) != nil || p.Exec == nil {
 		return nil
 	}
 	return p.Exec.Command

@@ -13,7 +13,11 @@ import (
 // such a plan, and what every release leaves in a Pod. That is so while the webhook is upgraded, and after
 // it was rolled back. A plan without the rest is one that a user wrote.
 func byNewerRelease(pod *manifest.Pod) bool {
-	_, err := plan.Decode(pod.Metadata.Annotations[api.PlanAnnotation])
+	text := pod.Metadata.Annotations[api.PlanAnnotation]
+	if text == "" {
+		return false
+	}
+	_, err := plan.Decode(text)
 	var newer *plan.NewerError
 	return errors.As(err, &newer) && marked(pod)
 }

@@ -29,14 +29,19 @@ type rawContainers struct {
 	InitContainers []json.RawMessage `json:"initContainers"`
 }
 
-func decodeRaw(object []byte) (*rawContainers, error) {
+// rawContainers decodes them, which few injections need.
+func (inj *injection) rawContainers() (*rawContainers, error) {
+	if inj.raw != nil {
+		return inj.raw, nil
+	}
 	var pod struct {
 		Spec rawContainers `json:"spec"`
 	}
-	if err := json.Unmarshal(object, &pod); err != nil {
+	if err := json.Unmarshal(inj.object, &pod); err != nil {
 		return nil, fmt.Errorf("decode pod: containers: %w", err)
 	}
-	return &pod.Spec, nil
+	inj.raw = &pod.Spec
+	return inj.raw, nil
 }
 
 // ourContainers makes the injected containers what they are to be: the watcher and sidecar twins are
@@ -60,11 +65,19 @@ func (inj *injection) ourContainers(p *patch) error {
 			last = append(last, c)
 		}
 	}
-	l := ourList{patch: p, path: "/spec/containers", live: inj.live.Spec.Containers, raw: inj.raw.Containers, ours: inj.ours(plan.KindContainer)}
+	containers, initContainers := inj.ours(plan.KindContainer), inj.ours(plan.KindInitContainer)
+	raw := new(rawContainers)
+	if len(containers)+len(initContainers) > 0 {
+		var err error
+		if raw, err = inj.rawContainers(); err != nil {
+			return err
+		}
+	}
+	l := ourList{patch: p, path: "/spec/containers", live: inj.live.Spec.Containers, raw: raw.Containers, ours: containers}
 	if err := l.append(last); err != nil {
 		return err
 	}
-	l = ourList{patch: p, path: "/spec/initContainers", live: inj.live.Spec.InitContainers, raw: inj.raw.InitContainers, ours: inj.ours(plan.KindInitContainer)}
+	l = ourList{patch: p, path: "/spec/initContainers", live: inj.live.Spec.InitContainers, raw: raw.InitContainers, ours: initContainers}
 	return l.prepend(first, inj.firstWrapped())
 }
 
@@ -80,14 +93,8 @@ func (inj *injection) firstWrapped() int {
 
 // ours are the indexes of the live containers of one list that the user doesn't have.
 func (inj *injection) ours(kind string) (indexes []int) {
-	users := map[int]bool{}
-	for i := range inj.parts {
-		if inj.parts[i].planKind == kind {
-			users[inj.parts[i].index] = true
-		}
-	}
 	for i := range listOf(&inj.live.Spec, kind) {
-		if !users[i] {
+		if !slices.ContainsFunc(inj.parts, func(p part) bool { return p.planKind == kind && p.index == i }) {
 			indexes = append(indexes, i)
 		}
 	}

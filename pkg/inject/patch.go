@@ -28,10 +28,13 @@ func (p *patch) replace(path string, value any) { p.ops = append(p.ops, Op{"repl
 
 func (p *patch) remove(path string) { p.ops = append(p.ops, Op{Op: "remove", Path: path}) }
 
-// command makes a command what it is to be. There is none where the image's runs.
-func (p *patch) command(path string, live, want []string) {
+// command makes a command of a container what it is to be. There is none where the image's runs.
+func (p *patch) command(container, field string, live, want []string) {
+	if slices.Equal(live, want) {
+		return
+	}
+	path := container + field
 	switch {
-	case slices.Equal(live, want):
 	case len(live) == 0:
 		p.add(path, want)
 	case len(want) == 0:
@@ -95,4 +98,6 @@ func Pointer(keys ...string) string {
 }
 
 // escape makes one step of a JSON pointer (RFC 6901) of a key.
-func escape(key string) string { return strings.NewReplacer("~", "~0", "/", "~1").Replace(key) }
+func escape(key string) string { return escaper.Replace(key) }
+
+var escaper = strings.NewReplacer("~", "~0", "/", "~1")

@@ -32,10 +32,10 @@ func (c *part) setProbes(p *patch) {
 		liveness, startup = nil, rewritten(startup)
 	}
 	set := func(name string, live, want manifest.Raw) {
-		setField(p, c.path+"/"+name, live != nil, want != nil, live.Contains(want), want)
+		setField(p, c.path, name, live != nil, want != nil, live.Contains(want), want)
 	}
-	set("livenessProbe", c.live.LivenessProbe, liveness)
-	set("startupProbe", c.live.StartupProbe, startup)
+	set("/livenessProbe", c.live.LivenessProbe, liveness)
+	set("/startupProbe", c.live.StartupProbe, startup)
 }
 
 // handlerFields are the ones of a probe of which it has one.
@@ -75,8 +75,11 @@ func isOurs(startup manifest.Raw) bool {
 
 // probeExec is the command of a probe that has moved and has one, or nil.
 func (c *part) probeExec(probe manifest.Raw) *corev1.ExecAction {
+	if probe == nil || !c.probesMove() {
+		return nil
+	}
 	var p corev1.Probe
-	if probe == nil || !c.probesMove() || json.Unmarshal(probe, &p) != nil {
+	if json.Unmarshal(probe, &p) != nil {
 		return nil
 	}
 	return p.Exec

@@ -15,6 +15,7 @@ func (inj *injection) plan() (string, error) {
 		RestartPolicy: plan.RestartPolicy{Own: string(inj.user.Spec.Policy()), Compiled: string(inj.compiled.Policy)},
 		RestartAll:    inj.restartAllPlan(),
 		ReadinessPort: inj.readinessPort(),
+		Containers:    make([]plan.Container, 0, len(inj.parts)+len(inj.twins)),
 	}
 	twins := func(sidecars bool) (err error) {
 		for i := range inj.twins {

@@ -16,7 +16,7 @@ const appArmor = corev1.DeprecatedAppArmorBetaContainerAnnotationKeyPrefix
 
 // patch makes the live Pod what it is to be. text is the plan's.
 func (inj *injection) patch(text string) ([]Op, error) {
-	var p patch
+	p := patch{ops: make([]Op, 0, 8+4*len(inj.parts))}
 	inj.metadata(&p, text)
 	if live, want := inj.live.Spec.RestartPolicy, inj.compiled.Policy; live == "" && inj.live.Spec.Policy() != want {
 		p.add("/spec/restartPolicy", want)
@@ -86,8 +86,8 @@ func (inj *injection) container(p *patch, c *part) {
 	if image := c.image(); c.live.Image != image {
 		p.replace(c.path+"/image", image)
 	}
-	p.command(c.path+"/command", c.live.Command, command)
-	p.command(c.path+"/lifecycle/preStop/exec/command", c.live.PreStopExec(), hook)
+	p.command(c.path, "/command", c.live.Command, command)
+	p.command(c.path, "/lifecycle/preStop/exec/command", c.live.PreStopExec(), hook)
 	setMounts(p, c.path+"/volumeMounts", c.live.VolumeMounts, c.user.VolumeMounts, mounts)
 	setNative(p, c.path, c.live.Rules, c.carried())
 	c.setProbes(p)
@@ -95,22 +95,22 @@ func (inj *injection) container(p *patch, c *part) {
 
 // setNative makes the native fields of a container what they are to be.
 func setNative(p *patch, path string, live, want manifest.Rules) {
-	setField(p, path+"/restartPolicy", live.RestartPolicy != nil, want.RestartPolicy != nil,
-		manifest.Rules{RestartPolicy: live.RestartPolicy}.Equal(manifest.Rules{RestartPolicy: want.RestartPolicy}), want.RestartPolicy)
-	setField(p, path+"/restartPolicyRules", live.RestartPolicyRules != nil, len(want.RestartPolicyRules) > 0,
+	setField(p, path, "/restartPolicy", live.RestartPolicy != nil, want.RestartPolicy != nil,
+		live.RestartPolicy != nil && want.RestartPolicy != nil && *live.RestartPolicy == *want.RestartPolicy, want.RestartPolicy)
+	setField(p, path, "/restartPolicyRules", live.RestartPolicyRules != nil, len(want.RestartPolicyRules) > 0,
 		len(live.RestartPolicyRules) == len(want.RestartPolicyRules) &&
 			manifest.Rules{RestartPolicyRules: live.RestartPolicyRules}.Equal(manifest.Rules{RestartPolicyRules: want.RestartPolicyRules}), want.RestartPolicyRules)
 }
 
-// setField makes a field that is there, or is to be there, what it is to be.
-func setField(p *patch, path string, there, wanted, same bool, value any) {
+// setField makes a field of a container that is there, or is to be there, what it is to be.
+func setField[T any](p *patch, container, field string, there, wanted, same bool, value T) {
 	switch {
 	case there && !wanted:
-		p.remove(path)
+		p.remove(container + field)
 	case wanted && !there:
-		p.add(path, value)
+		p.add(container+field, value)
 	case wanted && !same:
-		p.replace(path, value)
+		p.replace(container+field, value)
 	}
 }
 

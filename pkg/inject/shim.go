@@ -26,7 +26,7 @@ func (inj *injection) shim(c *part) []string {
 
 // shimOf is the beginning of the command of a container that runs what c runs.
 func (inj *injection) shimOf(name, mode, onExit string, c *part, execs []string) []string {
-	args := []string{api.ShimPath, "run", "--container=" + name}
+	args := append(make([]string, 0, 16), api.ShimPath, "run", "--container="+name)
 	if mode != "" {
 		args = append(args, "--pod="+mode)
 	}
@@ -115,7 +115,7 @@ func (c *part) expand(word string) string {
 
 // env is what the container's env says of a variable. It is empty for one that comes from elsewhere.
 func (c *part) env(name string) (value string, ok bool) {
-	for _, e := range c.user.Env {
+	for _, e := range c.user.EnvVars() {
 		if e.Name == name {
 			value, ok = e.Value, true
 		}

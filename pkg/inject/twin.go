@@ -75,8 +75,12 @@ func (inj *injection) twinOf(p *part) *twin {
 
 // twinJSON is the twin with all fields of its init container, also those that we don't know.
 func (inj *injection) twinJSON(t *twin) (json.RawMessage, error) {
+	raw, err := inj.rawContainers()
+	if err != nil {
+		return nil, err
+	}
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(inj.raw.InitContainers[t.of.index], &fields); err != nil {
+	if err := json.Unmarshal(raw.InitContainers[t.of.index], &fields); err != nil {
 		return nil, err
 	}
 	for _, name := range notOfTwins {

@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/json"
 
 	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/manifest/cut"
 )
 
 // Pod is the part of a Pod that we read. It is never marshalled: what it doesn't know would be lost.
@@ -70,8 +71,9 @@ type Container struct {
 	Resources    corev1.ResourceRequirements    `json:"resources"`
 	ResizePolicy []corev1.ContainerResizePolicy `json:"resizePolicy"`
 	Lifecycle    *Lifecycle                     `json:"lifecycle"`
-	Env          []EnvVar                       `json:"env"`
-	Ports        []Port                         `json:"ports"`
+	// Env is empty in a Pod of DecodeChecked: EnvVars has it.
+	Env   []EnvVar `json:"env"`
+	Ports []Port   `json:"ports"`
 	// The probes are as they are written, with all their fields.
 	LivenessProbe  Raw           `json:"livenessProbe"`
 	ReadinessProbe Raw           `json:"readinessProbe"`
@@ -79,6 +81,9 @@ type Container struct {
 	VolumeMounts   []VolumeMount `json:"volumeMounts"`
 	// TerminationMessagePath is empty where the API server hasn't filled it in yet.
 	TerminationMessagePath string `json:"terminationMessagePath"`
+
+	// env is the JSON of Env where that is not decoded yet.
+	env []byte
 }
 
 // EnvVar is the part of an EnvVar that we read.
@@ -128,11 +133,67 @@ func (r Rules) IsSidecar() bool {
 }
 
 // Equal compares as the API server does: an empty list and none are the same.
-func (r Rules) Equal(other Rules) bool { return equality.Semantic.DeepEqual(r, other) }
+func (r Rules) Equal(other Rules) bool {
+	return r.IsZero() && other.IsZero() || equality.Semantic.DeepEqual(r, other)
+}
+
+// unread are the parts of a Pod that are large and seldom or never read.
+var unread = cut.Members{
+	"metadata": {"managedFields": nil},
+	"spec":     {"containers": {"env": nil}, "initContainers": {"env": nil}, "ephemeralContainers": {"env": nil}},
+	"status":   nil,
+}
 
 // DecodePod reads a Pod from JSON. Unknown fields are ignored, names of fields are case-sensitive,
 // as in the API server's decoder. Metadata and spec must be there.
 func DecodePod(object []byte) (*Pod, error) { return decode(object, true) }
+
+// DecodeChecked is DecodePod, several times as fast, for a Pod whose fields' types an API server has
+// checked: it doesn't say whether those of environment variables are right. The Pod refers to object,
+// which must not be changed as long as the Pod is in use.
+func DecodeChecked(object []byte) (*Pod, error) {
+	type env struct {
+		list  []byte
+		index int
+		json  []byte
+	}
+	var envs []env
+	rest, ok := cut.Out(object, unread, func(list []byte, index int, key, value []byte) {
+		if string(key) == "env" {
+			envs = append(envs, env{list, index, value})
+		}
+	})
+	if !ok {
+		return decode(object, true)
+	}
+	pod, err := decode(rest, true)
+	if err != nil {
+		return decode(object, true) // it is the whole that the error is to be of
+	}
+	for _, e := range envs {
+		containers := pod.Spec.Containers
+		switch string(e.list) {
+		case "initContainers":
+			containers = pod.Spec.InitContainers
+		case "ephemeralContainers":
+			containers = pod.Spec.EphemeralContainers
+		}
+		if e.index < len(containers) {
+			containers[e.index].env = e.json
+		}
+	}
+	return pod, nil
+}
+
+// EnvVars are the container's environment variables.
+func (c *Container) EnvVars() []EnvVar {
+	if c.env == nil {
+		return c.Env
+	}
+	var list []EnvVar
+	_ = json.UnmarshalCaseSensitivePreserveInts(c.env, &list) // it is JSON, and the API server knows its types
+	return list
+}
 
 // DecodeTemplate reads a Pod template as DecodePod reads a Pod. It needs no metadata.
 func DecodeTemplate(object []byte) (*Pod, error) { return decode(object, false) }

@@ -47,3 +47,39 @@ func TestInOurs(t *testing.T) {
 		require.Equal(t, want, VolumeMount{MountPath: path}.InOurs(), path)
 	}
 }
+
+func TestEnvVars(t *testing.T) {
+	const object = `{"metadata":{"managedFields":[{"manager":"x"}]},"spec":{
+		"initContainers":[{"name":"a"},{"name":"b","env":[{"name":"B","value":"2","valueFrom":{}}]}],
+		"containers":[{"name":"c","env":[{"name":"C","value":"3\n"},{"name":"D"}]},{"name":"e","env":null}]},"status":{"phase":"Pending"}}`
+	pod, err := DecodeChecked([]byte(object))
+	require.NoError(t, err)
+	require.Empty(t, pod.Spec.InitContainers[0].EnvVars())
+	require.Equal(t, []EnvVar{{"B", "2"}}, pod.Spec.InitContainers[1].EnvVars())
+	require.Equal(t, []EnvVar{{"C", "3\n"}, {Name: "D"}}, pod.Spec.Containers[0].EnvVars())
+	require.Empty(t, pod.Spec.Containers[1].EnvVars())
+
+	template, err := DecodeTemplate([]byte(object))
+	require.NoError(t, err)
+	require.Equal(t, []EnvVar{{"B", "2"}}, template.Spec.InitContainers[1].EnvVars())
+}
+
+func TestDecodeCheckedErrors(t *testing.T) {
+	// What is cut out before decoding doesn't change what is said of the rest.
+	for _, object := range []string{
+		`{"metadata":{},"spec":{"containers":[{"env":[],"name":5}]}}`, `{"metadata":{},"spec":{"containers":[{"env":[1,]}]}}`, `{"spec":{},"status":{}}`, `{"metadata":{}} x`,
+	} {
+		_, err := DecodeChecked([]byte(object))
+		_, want := DecodePod([]byte(object))
+		require.Error(t, err)
+		require.Equal(t, want, err, object)
+	}
+}
+
+func TestDecodePodChecksEnv(t *testing.T) {
+	object := []byte(`{"metadata":{},"spec":{"containers":[{"env":[{"name":"a","value":5}]}]}}`)
+	_, err := DecodePod(object)
+	require.ErrorContains(t, err, "cannot unmarshal number")
+	_, err = DecodeChecked(object)
+	require.NoError(t, err)
+}
