@@ -135,11 +135,11 @@ test: ## Everything that must pass.
 
 .PHONY: test-unit
 test-unit: ## Unit tests, on real processes where there are any. No root, any system.
-	go test $(TESTFLAGS) $(UNIT)
+	go test $(TESTFLAGS) $(if $(RUN),-run '$(RUN)') $(UNIT)
 
 .PHONY: test-race
 test-race: ## The unit tests under the race detector.
-	CGO_ENABLED=1 go test -race $(UNIT)
+	CGO_ENABLED=1 go test -race $(if $(RUN),-run '$(RUN)') $(UNIT)
 
 .PHONY: test-differential
 test-differential: ## Validation and decisions against Kubernetes' own code (compiles it: minutes, once).
@@ -156,11 +156,11 @@ test-release: ## Manifests, chart, images: schemas, Pod Security, the same objec
 
 .PHONY: test-integration
 test-integration: ## Admission against a real kube-apiserver.
-	go test -tags integration -count=1 ./e2e/integration
+	go test -tags integration -count=1 $(if $(RUN),-run '$(RUN)') ./e2e/integration
 
 .PHONY: test-lookup
 test-lookup: ## 100 admissions at once whose images are in registries that fail, each in its own way; prints figures.
-	go test -tags integration -count=1 -v -timeout 10m ./e2e/registry ./e2e/lookup
+	go test -tags integration -count=1 -v -timeout 10m $(if $(RUN),-run '$(RUN)') ./e2e/registry ./e2e/lookup
 
 .PHONY: test-total
 test-total: ## Whether stopping is total: trees, daemons, fork bombs, exec sessions, each 100 times (root on Linux, no cluster).

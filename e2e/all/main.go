@@ -21,9 +21,9 @@ type part struct {
 	name string
 	// commands run one after the other, until one fails. "make" is the make that runs this.
 	commands [][]string
-	// again has the tests of a command that failed run a second time: they are on a cluster, where a machine that
-	// stands still for a moment can be the reason. The summary lists them. Each command is one go test then: what
-	// comes after one that failed would not have run.
+	// again has the tests of a command that failed run a second time: they are of real processes or on a cluster, where
+	// a machine that stands still for a moment can be the reason. The summary lists them. Each command is one go test then: what
+	// comes after one that failed would not have run; nor would what comes after a panic, so then nothing runs again.
 	again bool
 	// lacks says what of this machine keeps the part from running and what it takes; nil or empty:
 	// nothing does.
@@ -32,12 +32,12 @@ type part struct {
 
 var parts = []part{
 	{name: "lint", commands: [][]string{{"make", "lint"}}},
-	{name: "unit tests", commands: [][]string{{"make", "test-unit", "TESTFLAGS=-v"}}},
-	{name: "unit tests under the race detector", commands: [][]string{{"make", "test-race"}}, lacks: lacksCompiler},
+	{name: "unit tests", commands: [][]string{{"make", "test-unit", "TESTFLAGS=-v"}}, again: true},
+	{name: "unit tests under the race detector", commands: [][]string{{"make", "test-race"}}, again: true, lacks: lacksCompiler},
 	{name: "differential tests", commands: [][]string{{"make", "test-differential"}}},
 	{name: "manifests, chart, images", commands: [][]string{{"make", "test-release"}, {"make", "test-monitoring"}}},
 	{name: "integration tests", commands: [][]string{{"go", "run", "./e2e/cluster", "build"}, {"make", "test-integration"}}, lacks: lacksLinux},
-	{name: "registries that fail", commands: [][]string{{"make", "test-lookup"}}, lacks: lacksLinux},
+	{name: "registries that fail", commands: [][]string{{"make", "test-lookup"}}, again: true, lacks: lacksLinux},
 	// A number of runs: with a duration, go test fails on a busy machine when the time is up in the
 	// middle of a run ("context deadline exceeded").
 	{name: "fuzzing, 2,000 runs each", commands: [][]string{{"make", "fuzz", "FUZZTIME=2000x"}}},
@@ -169,7 +169,7 @@ func (p part) run(ctx context.Context, out io.Writer) (*testOutput, error) {
 		}
 		lines.failed, lines.why = nil, nil
 		err := execute(ctx, c, lines)
-		if n := len(lines.failed); err != nil && p.again && n > 0 && n <= mostAgain {
+		if n := len(lines.failed); err != nil && p.again && !lines.broken && n > 0 && n <= mostAgain {
 			fmt.Fprintf(out, "==> %s: %v; once more: %s\n", strings.Join(c, " "), err, strings.Join(lines.failed, ", "))
 			only := append(slices.Clone(c), "RUN=^("+strings.Join(lines.failed, "|")+")$$")
 			lines.again = append(lines.again, lines.why...)

@@ -65,6 +65,11 @@ left out: nothing
 
 	out.Reset()
 	require.Equal(t, 1, run(t.Context(), &out, []part{failsOnce(t)}, nil), "others don't")
+
+	p = failsOnce(t)
+	p.again = true
+	p.commands[0][2] = strings.Replace(p.commands[0][2], "exit 1", "echo 'panic: the moon fell'; exit 1", 1)
+	require.Equal(t, 1, run(t.Context(), &out, []part{p}, nil), "nor do those behind which others didn't run")
 }
 
 // TestWhatRunsAgainIsOneGoTest: otherwise what comes after one that failed would be left out.

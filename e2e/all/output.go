@@ -5,6 +5,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // testOutput passes on what go test -v prints, but for the tests that begin and pass, and keeps a
@@ -14,6 +15,8 @@ type testOutput struct {
 	skipped []string
 	// failed are the tests that failed, subtests apart.
 	failed []string
+	// broken says that a package ended before all of its tests had run.
+	broken bool
 	// why is what the tests that failed logged, the end of it; again that of tests that were run once more.
 	why, again []string
 	// last are the last lines that were passed on.
@@ -56,6 +59,7 @@ func (o *testOutput) line(line string) error {
 		o.skipped = append(o.skipped, m[1]+": "+o.reasonOf(m[1]))
 	}
 	o.attribute(line)
+	o.broken = o.broken || strings.HasPrefix(line, "panic: ")
 	if uninteresting.MatchString(line) {
 		return nil
 	}
