@@ -3,13 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
@@ -18,21 +16,19 @@ import (
 	"restartrules.dev/pkg/api"
 )
 
-// podsAtOnce is how many Pods the API server is asked for at once.
-const podsAtOnce = 500
-
 // statusOptions are the flags of `status`.
 type statusOptions struct {
 	cluster  *genericclioptions.ConfigFlags
 	selector string
 	all      bool
+	watch    bool
 	output   choice
 }
 
 func newStatusCommand() *cobra.Command {
 	o := statusOptions{cluster: genericclioptions.NewConfigFlags(true)}
 	cmd := &cobra.Command{
-		Use:   "status [POD...]",
+		Use:   "status [POD | TYPE/NAME]...",
 		Short: "Show what has restarted in place, why and how often",
 		Long: `Show the containers of Pods that restart in place: how often the kubelet has restarted them (RESTARTS), how often
 they have restarted in place, and the last restart that each has caused.
@@ -41,20 +37,22 @@ What is known of restarts in place is the annotation ` + api.StatusAnnotation + 
 turned on. Pods that were never heard of show ` + "`<unknown>`" + `, which is not the same as 0.`,
 		Example: `  kubectl restartrules status
   kubectl restartrules status trainer-0 -o wide
-  kubectl restartrules status -A -l app=training
+  kubectl restartrules status job/training statefulset/server
+  kubectl restartrules status -A -l app=training --watch
   kubectl restartrules status trainer-0 -o json`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
 	o.cluster.AddFlags(cmd.Flags())
 	cmd.Flags().StringVarP(&o.selector, "selector", "l", "", "Only Pods with these labels.")
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "Pods of all namespaces.")
+	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "Go on, and show again what changes.")
 	o.output.addFlag(cmd, "table", "wide", "json", "yaml")
 	return cmd
 }
 
-func (o *statusOptions) run(cmd *cobra.Command, names []string) error {
-	if len(names) > 0 && (o.all || o.selector != "") {
-		return fmt.Errorf("names of Pods can't be combined with --all-namespaces and --selector")
+func (o *statusOptions) run(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 && (o.all || o.selector != "") {
+		return fmt.Errorf("names can't be combined with --all-namespaces and --selector")
 	}
 	config, err := o.cluster.ToRESTConfig()
 	if err != nil {
@@ -71,10 +69,20 @@ func (o *statusOptions) run(cmd *cobra.Command, names []string) error {
 	if o.all {
 		namespace = metav1.NamespaceAll
 	}
-	pods, err := o.pods(cmd, client, namespace, names)
+	wanted, err := want(cmd.Context(), o.cluster, namespace, o.selector, args)
 	if err != nil {
 		return err
 	}
+	return o.show(cmd, client, wanted)
+}
+
+func (o *statusOptions) show(cmd *cobra.Command, client kubernetes.Interface, wanted *wantedPods) error {
+	pods, err := wanted.read(cmd.Context(), client)
+	if err != nil {
+		return err
+	}
+	columns := status.Columns{Namespace: o.all, Wide: o.output.value == "wide"}
+	watch := statusWatch{warnings: cmd.ErrOrStderr(), wanted: wanted, columns: columns, shown: map[types.UID]string{}}
 	list, silent := []status.Pod{}, 0
 	for i := range pods {
 		p, err := status.Of(&pods[i])
@@ -86,48 +94,19 @@ func (o *statusOptions) run(cmd *cobra.Command, names []string) error {
 			silent++
 		}
 		list = append(list, p)
+		watch.shown[pods[i].UID] = watch.withoutTime(p)
 	}
-	return o.print(cmd, list, silent)
+	if o.watch {
+		columns.Below = new([]int)
+	}
+	if err := o.print(cmd, list, columns, silent); err != nil || !o.watch {
+		return err
+	}
+	watch.show = func(p status.Pod) error { return o.print(cmd, []status.Pod{p}, columns, 0) }
+	return watch.run(cmd.Context(), client)
 }
 
-// pods are the injected Pods that are asked for.
-func (o *statusOptions) pods(cmd *cobra.Command, client kubernetes.Interface, namespace string, names []string) (pods []corev1.Pod, err error) {
-	for _, name := range names {
-		name = strings.TrimPrefix(strings.TrimPrefix(name, "pods/"), "pod/")
-		pod, err := client.CoreV1().Pods(namespace).Get(cmd.Context(), name, metav1.GetOptions{})
-		if err != nil {
-			return nil, err
-		}
-		if pod.Annotations[api.PlanAnnotation] == "" {
-			return nil, fmt.Errorf("pod %s/%s has no restart rules that were applied by Restart Rules: `kubectl restartrules explain` says why, from its manifest", namespace, name)
-		}
-		pods = append(pods, *pod)
-	}
-	if len(names) > 0 {
-		return pods, nil
-	}
-	selector := api.ModeLabel + "=" + api.ModeEmulated
-	if o.selector != "" {
-		selector += "," + o.selector
-	}
-	options := metav1.ListOptions{LabelSelector: selector, Limit: podsAtOnce}
-	for {
-		page, err := client.CoreV1().Pods(namespace).List(cmd.Context(), options)
-		if apierrors.IsResourceExpired(err) { // it took too long; from the start, all at once
-			options.Limit, options.Continue, pods = 0, "", nil
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		pods = append(pods, page.Items...)
-		if options.Continue = page.Continue; options.Continue == "" {
-			return pods, nil
-		}
-	}
-}
-
-func (o *statusOptions) print(cmd *cobra.Command, list []status.Pod, silent int) error {
+func (o *statusOptions) print(cmd *cobra.Command, list []status.Pod, columns status.Columns, silent int) error {
 	out := cmd.OutOrStdout()
 	switch o.output.value {
 	case "json":
@@ -139,6 +118,9 @@ func (o *statusOptions) print(cmd *cobra.Command, list []status.Pod, silent int)
 		if err != nil {
 			return fmt.Errorf("encode: %w", err)
 		}
+		if o.watch {
+			text = append([]byte("---\n"), text...)
+		}
 		_, err = out.Write(text)
 		return err
 	}
@@ -146,7 +128,7 @@ func (o *statusOptions) print(cmd *cobra.Command, list []status.Pod, silent int)
 		fmt.Fprintln(cmd.ErrOrStderr(), "No Pods that restart in place found.")
 		return nil
 	}
-	if err := status.Table(out, list, status.Columns{Namespace: o.all, Wide: o.output.value == "wide"}, time.Now()); err != nil {
+	if err := status.Table(out, list, columns, time.Now()); err != nil {
 		return err
 	}
 	if silent > 0 {

@@ -1,12 +1,11 @@
 package status
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
@@ -14,14 +13,21 @@ import (
 )
 
 // Columns says which columns a table has beside the usual ones.
-type Columns struct{ Namespace, Wide bool }
+type Columns struct {
+	Namespace, Wide bool
+	// Below, if it is not nil, has tables of one after the other look like one: only the first says what the columns are,
+	// and none is narrower than one above. It points to their widths so far.
+	Below *[]int
+}
+
+// gap is how many spaces are between columns.
+const gap = 3
 
 // none is in a cell where there is nothing to say, unknown where nobody knows.
 const none, unknown = "<none>", "<unknown>"
 
 // Table writes a row for each container.
 func Table(w io.Writer, pods []Pod, columns Columns, now time.Time) error {
-	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
 	header := []string{"POD", "CONTAINER", "RESTARTS", "IN-PLACE", "LAST", "AGO"}
 	if columns.Namespace {
 		header = append([]string{"NAMESPACE"}, header...)
@@ -29,7 +35,13 @@ func Table(w io.Writer, pods []Pod, columns Columns, now time.Time) error {
 	if columns.Wide {
 		header = append(header, "RULE", "TOOK", "NEXT", "PHASE")
 	}
-	fmt.Fprintln(table, strings.Join(header, "\t"))
+	var rows [][]string
+	widths := make([]int, len(header))
+	if columns.Below == nil || *columns.Below == nil {
+		rows = append(rows, header)
+	} else {
+		widths = *columns.Below
+	}
 	for i := range pods {
 		p := &pods[i]
 		for j := range p.Containers {
@@ -37,10 +49,27 @@ func Table(w io.Writer, pods []Pod, columns Columns, now time.Time) error {
 			if columns.Namespace {
 				row = append([]string{p.Namespace}, row...)
 			}
-			fmt.Fprintln(table, strings.Join(row, "\t"))
+			rows = append(rows, row)
 		}
 	}
-	return table.Flush()
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	if columns.Below != nil {
+		*columns.Below = widths
+	}
+	var text strings.Builder
+	for _, row := range rows {
+		last := len(row) - 1
+		for i, cell := range row[:last] {
+			text.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)+gap))
+		}
+		text.WriteString(row[last] + "\n")
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
 }
 
 func (c *Container) row(p *Pod, wide bool, now time.Time) []string {
