@@ -132,7 +132,7 @@ func (o *statusOptions) print(cmd *cobra.Command, list []status.Pod, columns sta
 		return err
 	}
 	if silent > 0 {
-		fmt.Fprintf(cmd.ErrOrStderr(), "%d Pods were never heard of: reports are off, or were when these Pods were made, or can't reach the webhook (docs/reports.md).\n", silent)
+		fmt.Fprintf(cmd.ErrOrStderr(), "Pods that were never heard of: %d. Reports are off, or were when these Pods were made, or can't reach the webhook (docs/reports.md).\n", silent)
 	}
 	return nil
 }

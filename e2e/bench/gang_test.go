@@ -17,8 +17,13 @@ import (
 	"restartrules.dev/pkg/wire"
 )
 
+// rounds are how often gangs are restarted: judged are the largest, and those that are waited for until they are ready; the
+// model is made of the medians of the others.
+type rounds struct{ judged, others int }
+
+var ourGangs, nativeGangs = rounds{200, 40}, rounds{20, 6}
+
 const (
-	ourGangs, nativeGangs = 20, 5
 	// calmOurs and calmNative are how long a gang is left alone before it restarts again.
 	calmOurs, calmNative = 300 * time.Millisecond, 3 * time.Second
 	// readyPods is how many are waited for until the API server says that they are ready.
@@ -26,7 +31,7 @@ const (
 )
 
 // measureGang restarts gangs of all sizes, each several times, on one node. Values are in seconds.
-func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side string, rounds int, between time.Duration) {
+func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side string, rounds rounds, between time.Duration) {
 	var pods []*pod
 	for range gang.Largest {
 		pods = append(pods, newPod(t, c, results.Shape{Containers: 3}, "peer").rule(restartAll).create())
@@ -37,7 +42,11 @@ func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side str
 	settle(t, *atRest)
 	for _, size := range append(slices.Clone(gang.Calibration), gang.Largest) {
 		var seconds []float64
-		repeat(t, times(rounds), func(int) {
+		n := rounds.others
+		if size == gang.Largest {
+			n = rounds.judged
+		}
+		repeat(t, times(n), func(int) {
 			began := endAll(t, pods[:size])
 			seconds = append(seconds, float64(allSince(pods[:size], began)-began)/1e9)
 			time.Sleep(between)
@@ -45,7 +54,7 @@ func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side str
 		p.Add(gang.Series(size, side), seconds...)
 	}
 	var seconds []float64
-	repeat(t, times(rounds), func(int) {
+	repeat(t, times(rounds.judged), func(int) {
 		waitReady(t, c, pods[:readyPods], nil)
 		before := startsOf(t, c, pods[:readyPods])
 		began := endAll(t, pods[:readyPods])

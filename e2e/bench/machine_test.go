@@ -20,7 +20,7 @@ const (
 	// idleEnough is how much of the processors a machine at rest leaves idle, a settled cluster on it.
 	idleEnough = 0.85
 	// idleFor is how long that must have been so.
-	idleFor = 10 * time.Second
+	idleFor = 6 * time.Second
 )
 
 // ticks is what the processors did since the machine's start.

@@ -23,7 +23,7 @@ const (
 	manyRestarts   = 500 // of ours, with a goal
 	ourRestarts    = 250
 	nativeRestarts = 20
-	newPods        = 24 // of what takes a new Pod each
+	newPods        = 20 // of what takes a new Pod each
 	// warmUp restarts are not counted.
 	warmUp = 2
 )
