@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -189,6 +190,8 @@ func (d *pod) pass(ctx context.Context, h happening) bool {
 func (d *pod) run(ctx context.Context) {
 	d.wake = time.NewTimer(time.Hour)
 	defer d.wake.Stop()
+	tidy := time.NewTimer(tidyAfter)
+	defer tidy.Stop()
 	defer d.tasks.Wait()
 	d.begin = func(e machine.RunScript) { d.runScript(ctx, e) }
 	d.tasks.Go(func() { d.followPause(ctx) })
@@ -216,12 +219,20 @@ func (d *pod) run(ctx context.Context) {
 			return
 		case h := <-d.happenings:
 			d.deal(ctx, h)
+			if h.message.Verb == wire.Started {
+				tidy.Reset(tidyAfter)
+			}
 		case <-d.wake.C:
 			d.alarm = 0
 			d.step(machine.Tick{})
+		case <-tidy.C:
+			debug.FreeOSMemory()
 		}
 	}
 }
+
+// tidyAfter is how long nothing has to start before the garbage of what has is given back to the kernel.
+const tidyAfter = 3 * time.Second
 
 // idle does what is in nobody's way: there is nothing else to do. While the Pod restarts logs wait, for
 // what comes next is on its way; but not for long.
