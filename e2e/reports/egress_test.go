@@ -34,7 +34,7 @@ func TestNoWayToTheWebhook(t *testing.T) {
 		}
 		defer logs.Close()
 		text, err := io.ReadAll(logs)
-		return strings.Contains(string(text), nowhere), err
+		return strings.Contains(string(text), "the webhook was not told of restarts"), err
 	}), "the watcher has said that it can't report")
 
 	bin, err := filepath.Abs("../../bin")
