@@ -284,7 +284,7 @@ PEERS = tini dumb-init s6 runit
 
 .PHONY: bench-peers
 bench-peers:
-	@for peer in tini dumb-init s6-supervise runsv; do command -v $$peer >/dev/null || missing="$$missing $$peer"; done; [ -z "$$missing" ] || \
+	@missing=; for peer in tini dumb-init s6-supervise runsv; do command -v $$peer >/dev/null || missing="$$missing $$peer"; done; [ -z "$$missing" ] || \
 		{ command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $(PEERS) >/dev/null; } || \
 		echo "not measured beside the shim, because it isn't there:$$missing; on Debian: apt-get install $(PEERS)"
 
