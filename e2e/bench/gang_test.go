@@ -77,10 +77,7 @@ func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side str
 // endAll has the first container of each Pod end at the same moment, and returns it. The processes are looked for before.
 func endAll(t *testing.T, pods []*pod) (moment int64) {
 	t.Helper()
-	var kill []func()
-	for _, pod := range pods {
-		kill = append(kill, pod.killer())
-	}
+	kill := killers(t, pods)
 	moment = wire.Now()
 	for _, k := range kill {
 		k()

@@ -44,8 +44,8 @@ func measureInPod(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	measureProcess(t, p, "watcher with reports", watcher)
 	for range times(5) {
 		began := endAll(t, []*pod{reporting})
+		p.Add("footprint/watcher reporting/pss", reporting.most(watcher)) // at once: it may be there for some milliseconds only
 		reporting.since(began)
-		p.Add("footprint/watcher reporting/pss", reporting.most(watcher))
 	}
 	merge(p)
 	reporting.remove()

@@ -3,12 +3,12 @@
 package bench
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -190,26 +190,28 @@ func (p *pod) since(moment int64) (last int64) {
 	}
 }
 
-// process is main0's, as this machine counts.
-func (p *pod) process() (pid int, ok bool) {
-	p.t.Helper()
-	want := bytes.Join([][]byte{[]byte(p.main().Command[0]), []byte(mounted + "/main0.stamps"), []byte(filepath.Base(p.dir)), nil}, []byte{0})
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	require.NoError(p.t, err)
-	for _, file := range files {
-		if text, err := os.ReadFile(file); err == nil && bytes.Equal(text, want) {
-			pid, err = strconv.Atoi(filepath.Base(filepath.Dir(file)))
-			require.NoError(p.t, err)
-			return pid, true
-		}
-	}
-	return 0, false
+// arguments are those of main0's process, as /proc has them.
+func (p *pod) arguments() string {
+	return strings.Join([]string{p.main().Command[0], mounted + "/main0.stamps", filepath.Base(p.dir), ""}, "\x00")
 }
 
-// killer finds main0's process, and returns what ends it by SIGTERM.
-func (p *pod) killer() func() {
-	p.t.Helper()
-	pid, ok := p.process()
-	require.True(p.t, ok, "%s has no process of main0", p.spec.Name)
-	return func() { require.NoError(p.t, syscall.Kill(pid, syscall.SIGTERM)) }
+// killers find the processes of the Pods' main0, and return what ends each by SIGTERM.
+func killers(t *testing.T, pods []*pod) (kill []func()) {
+	t.Helper()
+	pids := map[string]int{}
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	require.NoError(t, err)
+	for _, file := range files {
+		if text, err := os.ReadFile(file); err == nil {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			require.NoError(t, err)
+			pids[string(text)] = pid
+		}
+	}
+	for _, pod := range pods {
+		pid, ok := pids[pod.arguments()]
+		require.True(t, ok, "%s has no process of main0", pod.spec.Name)
+		kill = append(kill, func() { require.NoError(t, syscall.Kill(pid, syscall.SIGTERM)) })
+	}
+	return kill
 }
