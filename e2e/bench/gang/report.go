@@ -45,17 +45,17 @@ var alternatives = []alternative{
 	{"Pod deleted, made again", "recreate/deployment", 1e-3},
 }
 
-const modelText = `**The model.** *One node*: the last of *P* Pods that restart on a node at the same moment is back after
-*w + s·P*. *w* is what one of them waits; *s* is what each adds, because all want the same processors and the same
-kubelet. Both are fitted, by least squares of the relative error, to the medians of gangs of 1, 2, 4, 8 and 16 Pods, and
-have to predict the gang of 32, which the fit has not seen, within 20 %.
+const modelText = `**The model.** *One node*: the last of *P* Pods that restart on a node at the same moment is back after *w + s·P*. *w*
+is what one of them waits; *s* is what each adds, because all want the same processors and the same kubelet. Both are
+fitted, by least squares of the relative error, to the medians of gangs of 1, 2, 4, 8 and 16 Pods, and have to predict
+the gang of 32, which the fit has not seen, within 20 %.
 
 *Many nodes*: a gang has one Pod on each, and nodes don't hinder each other. So the time until the last is back is the
-largest of as many independent draws from the measured times of single restarts (1 init container, 2 containers). Beyond
-their 95th percentile an exponential tail of the measured mean excess is drawn from, so that 10,000 nodes find worse than
-was ever measured; 10,000 such gangs are drawn of each size. Not in it, and the same for all: that the others of the gang
-notice, the rendezvous, the checkpoint. Not in it, and for new Pods only: the limits of API server, controllers and
-scheduler, which at these sizes take longer than the node does; so that line is a lower bound.
+largest of as many independent draws from the measured times of single restarts (1 init container, 2 containers).
+Beyond their 95th percentile an exponential tail of the measured mean excess is drawn from, so that 10,000 nodes find
+worse than was ever measured; 10,000 such gangs are drawn of each size. Not in it, and the same for all: that the
+others of the gang notice, the rendezvous, the checkpoint. Not in it, and for new Pods only: the limits of API server,
+controllers and scheduler, which at these sizes take longer than the node does; so that line is a lower bound.
 `
 
 // Report says what the model is, how well it predicts, and what it says of many nodes. It is empty without measurements.

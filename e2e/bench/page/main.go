@@ -11,6 +11,9 @@ import (
 	"restartrules.dev/e2e/bench/results"
 )
 
+// images is where the pictures are, below the documentation.
+const images = "images/bench"
+
 func main() {
 	from := flag.String("from", "bin/bench", "directory with what was measured")
 	docs := flag.String("docs", "docs", "directory of the documentation; empty: only the table is printed")
@@ -48,8 +51,11 @@ func run(from, docs string) error {
 	if docs == "" {
 		return nil
 	}
+	if err := os.MkdirAll(filepath.Join(docs, images), 0o755); err != nil {
+		return err
+	}
 	for _, s := range sections {
-		path := filepath.Join(docs, "images", s.PlotName+".svg")
+		path := filepath.Join(docs, images, s.PlotName+".svg")
 		if s.PlotName == "" {
 			continue
 		}
@@ -59,5 +65,5 @@ func run(from, docs string) error {
 			}
 		}
 	}
-	return os.WriteFile(filepath.Join(docs, "benchmarks.md"), []byte(results.Page(set, sections, extras, "images")), 0o644)
+	return os.WriteFile(filepath.Join(docs, "benchmarks.md"), []byte(results.Page(set, sections, extras, images)), 0o644)
 }

@@ -65,7 +65,7 @@ func restartSection() Section {
 			"last of all new processes, all programs the smallest that there can be. Ours on Kubernetes 1.35.4 with the gates off, " +
 			"native on 1.36.3 with Kubernetes' own gates, on the same machine in the same run; back-off excluded. Before 1.36 " +
 			"native restarts of the whole Pod can stall for more than a minute.",
-		PlotName: "bench-restarts",
+		PlotName: "restarts",
 	}
 	restart := Row{What: "`Restart` in place", Unit: "ms", Series: "restart/ours", Anchor: "restart/native", AnchorName: kubelet}
 	s.Rows = append(s.Rows, restart)
@@ -101,7 +101,7 @@ func processSection() Section {
 		Title: "Process handling",
 		About: "Without a cluster. The C supervisor does nothing but vfork, exec, sigwaitinfo and wait: no rules, no table, no attempt " +
 			"file, no watcher. Both are measured in turns, 50 restarts each. The floor is vfork, exec and wait of the same program from C.",
-		PlotName: "bench-processes",
+		PlotName: "processes",
 		Rows: []Row{
 			{What: "`Restart`: exit to the first instruction of the new process", Unit: "ms", Series: "process/restart/shim", Anchor: "process/restart/c", AnchorName: cProgram,
 				Goals: []Goal{{Of: Median, AtMost: 0.30}, {Of: P99, AtMost: 0.6}, {Of: Factor, AtLeast: 0.5}}},
@@ -275,7 +275,7 @@ func gangSection() Section {
 			{What: "4 Pods, until all are Ready in the API", Unit: "s", Series: "gang/ready/ours", Anchor: "gang/ready/native", AnchorName: kubelet, Goals: []Goal{{Of: Median, AtMost: 3}}},
 			{What: "1 Pod", Unit: "s", Series: "gang/1/ours", Anchor: "gang/1/native", AnchorName: kubelet},
 		},
-		PlotName: "bench-gangs",
+		PlotName: "gangs",
 		Plot: Plot{Title: "Until the last Pod of a gang is back", Unit: "s", Rows: []PlotRow{
 			{"32 Pods on one node: ours", "gang/32/ours", true},
 			{"32 Pods on one node: kubelet 1.36.3", "gang/32/native", false},
