@@ -24,6 +24,7 @@ const (
 	system      = "restartrules-system"
 	deployment  = "restartrules-webhook"
 	portName    = "webhook" // of the Service
+	metricsPort = "8080"    // of the webhook's Pod
 	// patience is how long what is reported may take to be seen: the machine may be busy.
 	patience = 90 * time.Second
 )
