@@ -13,6 +13,7 @@ import (
 
 	"restartrules.dev/cmd/kubectl-restartrules/internal/check"
 	"restartrules.dev/cmd/kubectl-restartrules/internal/cluster"
+	"restartrules.dev/cmd/kubectl-restartrules/internal/live"
 )
 
 // errLeftOut ends a check that found nothing, and could not look at everything.
@@ -52,7 +53,7 @@ What is left out, and which right it needs, is said.`,
 		},
 	}
 	cmd.ValidArgsFunction = completePods(o.cluster)
-	o.cluster.AddFlags(cmd.Flags())
+	addClusterFlags(cmd, o.cluster, live.Connect)
 	o.input.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.before, "pre", false, "Check a cluster in which nothing is installed yet.")
 	o.output.addFlag(cmd, "text", "json", "yaml")

@@ -85,6 +85,21 @@ func TestCompletion(t *testing.T) {
 	}
 }
 
+// TestCompletionOfClusters: what kubectl completes of its own flags is completed, and where a Pod is wanted no files are.
+func TestCompletionOfClusters(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(config, []byte(`{clusters: [{name: here, cluster: {server: "https://127.0.0.1:1"}}],
+		users: [{name: me}], contexts: [{name: there, context: {}}, {name: here, context: {cluster: here, user: me}}], current-context: here}`), 0o600))
+	t.Setenv("KUBECONFIG", config)
+	for args, want := range map[string]string{
+		"status --context": "here\nthere\n:4\n", "check --cluster": "here\n:4\n", "explain --user": "me\n:4\n", "status --namespace": ":4\n",
+		"status": ":4\n", "check": ":4\n", "explain": ":4\n",
+	} {
+		_, stdout, _ := execute(t, "", append(append([]string{"__complete"}, strings.Fields(args)...), "")...)
+		require.Equal(t, want, stdout, args)
+	}
+}
+
 func TestGitHub(t *testing.T) {
 	f := finding{severityError, "a,b:c%.yaml", 7, 1, "Pod/a:b", "spec", "100 %,\r\nthen: more"}
 	require.Equal(t, "::error file=a%2Cb%3Ac%25.yaml,line=7,title=Pod/a%3Ab::spec: 100 %25,%0D%0Athen: more", f.github())

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
+	"restartrules.dev/cmd/kubectl-restartrules/internal/live"
 	"restartrules.dev/pkg/explain"
 	"restartrules.dev/pkg/inject"
 	"restartrules.dev/pkg/rules"
@@ -54,7 +55,7 @@ Death by signal n is exit code 128+n: 137 for SIGKILL and out of memory, 143 for
 		},
 	}
 	cmd.ValidArgsFunction = completePods(o.cluster)
-	o.cluster.AddFlags(cmd.Flags())
+	addClusterFlags(cmd, o.cluster, live.Connect)
 	o.input.addFlags(cmd)
 	o.input.addFeatures(cmd.Flags())
 	cmd.Flags().StringArrayVar(&o.exits, "exit", nil, "Only this exit of this container, as CONTAINER=CODE. Repeatable.")

@@ -50,7 +50,7 @@ func (o *onPod) command(cmd *cobra.Command, run func(cmd *cobra.Command, client 
 		}
 		return o.podNames(cmd), cobra.ShellCompDirectiveNoFileComp
 	}
-	o.cluster.AddFlags(cmd.Flags())
+	addClusterFlags(cmd, o.cluster, o.connect)
 	return cmd
 }
 

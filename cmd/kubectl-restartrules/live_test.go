@@ -62,6 +62,7 @@ func fakePods(t *testing.T) *fake.Clientset {
 			"recent":[{"id":3,"container":"trainer","exitCode":42,"rule":0,"action":"Restart","time":"2026-11-23T03:00:00Z","durationMicros":505}]}`
 	}
 	client := fake.NewClientset(
+		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "research"}},
 		fakePod(t, "train-0", nil),
 		fakePod(t, "alone", func(pod *corev1.Pod, p *plan.Plan) { p.RestartAll, p.Containers = nil, p.Containers[1:2] }),
 		fakePod(t, "plain", func(pod *corev1.Pod, p *plan.Plan) { p.Version = 0 }),
@@ -198,6 +199,7 @@ func TestLiveCompletion(t *testing.T) {
 		"restart nowhere -c":             ":4\n",
 		"history train-0 -o":             "table\nwide\njson\nyaml\n:4\n",
 		"resume --namespace=other alone": ":4\n",
+		"resume --namespace":             "research\n:4\n",
 	} {
 		_, stdout, _ := executeLive(t, append(append([]string{"__complete"}, strings.Fields(args)...), "")...)
 		require.True(t, strings.HasPrefix(stdout, want), "%s: %s", args, stdout)

@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"sigs.k8s.io/yaml"
 
+	"restartrules.dev/cmd/kubectl-restartrules/internal/live"
 	"restartrules.dev/cmd/kubectl-restartrules/internal/status"
 	"restartrules.dev/pkg/api"
 )
@@ -42,7 +43,8 @@ turned on. Pods that were never heard of show ` + "`<unknown>`" + `, which is no
   kubectl restartrules status trainer-0 -o json`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
-	o.cluster.AddFlags(cmd.Flags())
+	cmd.ValidArgsFunction = completePods(o.cluster)
+	addClusterFlags(cmd, o.cluster, live.Connect)
 	cmd.Flags().StringVarP(&o.selector, "selector", "l", "", "Only Pods with these labels.")
 	cmd.Flags().BoolVarP(&o.all, "all-namespaces", "A", false, "Pods of all namespaces.")
 	cmd.Flags().BoolVarP(&o.watch, "watch", "w", false, "Go on, and show again what changes.")
