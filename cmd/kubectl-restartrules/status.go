@@ -84,7 +84,8 @@ func (o *statusOptions) show(cmd *cobra.Command, client kubernetes.Interface, wa
 		return err
 	}
 	columns := status.Columns{Namespace: o.all, Wide: o.output.value == "wide"}
-	watch := statusWatch{warnings: cmd.ErrOrStderr(), wanted: wanted, columns: columns, shown: map[types.UID]string{}}
+	watch := statusWatch{warnings: cmd.ErrOrStderr(), wanted: wanted, columns: columns, shown: map[types.UID]string{},
+		all: o.output.value == "json" || o.output.value == "yaml"}
 	list, silent := []status.Pod{}, 0
 	for i := range pods {
 		p, err := status.Of(&pods[i])

@@ -65,10 +65,10 @@ func TestPodSelector(t *testing.T) {
 	}
 }
 
-// TestStatusWatch: what changes is shown again, below what there was, and nothing else is.
-func TestStatusWatch(t *testing.T) {
-	first, other := statusPod(t, "a-trainer", 1), statusPod(t, "b-other", 1)
-	client := fake.NewClientset(first, other)
+// watchStatus is what `status --watch` shows of the Pods with the label app=a: of the first, and then of what feed changes.
+func watchStatus(t *testing.T, output string, first *corev1.Pod, feed func(changes *watch.FakeWatcher)) string {
+	t.Helper()
+	client := fake.NewClientset(first, statusPod(t, "b-other", 1))
 	changes := watch.NewFake()
 	client.PrependWatchReactor("pods", clienttesting.DefaultWatchReactor(changes, nil))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -78,26 +78,35 @@ func TestStatusWatch(t *testing.T) {
 	var out bytes.Buffer
 	cmd.SetOut(&out)
 	cmd.SetErr(&out)
-	o := statusOptions{watch: true}
+	o := statusOptions{watch: true, output: choice{value: output}}
 	a, err := labels.Parse("app=a")
 	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() {
 		done <- o.show(cmd, client, &wantedPods{namespace: first.Namespace, selectors: []labels.Selector{a}})
 	}()
-	changes.Add(first)
-	changes.Modify(statusPod(t, "b-other", 2))
-	again := statusPod(t, "a-trainer", 1)
-	again.Annotations["other"] = "changed"
-	changes.Modify(again)
-	changes.Modify(statusPod(t, "a-trainer", 2))
-	changes.Add(statusPod(t, "a-trainer-with-a-name", -1))
-	changes.Delete(again)
-	changes.Modify(statusPod(t, "a-trainer", 3))
+	feed(changes)
 	changes.Add(statusPod(t, "b-other", 9)) // when this is taken all above was shown
 	cancel()
 	require.NoError(t, <-done)
-	lines := slices.Collect(strings.Lines(out.String()))
+	return out.String()
+}
+
+// TestStatusWatch: what changes is shown again, below what there was, and nothing else is.
+func TestStatusWatch(t *testing.T) {
+	first := statusPod(t, "a-trainer", 1)
+	out := watchStatus(t, "table", first, func(changes *watch.FakeWatcher) {
+		changes.Add(first)
+		changes.Modify(statusPod(t, "b-other", 2))
+		again := first.DeepCopy()
+		again.Annotations["other"] = "changed"
+		changes.Modify(again)
+		changes.Modify(statusPod(t, "a-trainer", 2))
+		changes.Add(statusPod(t, "a-trainer-with-a-name", -1))
+		changes.Delete(again)
+		changes.Modify(statusPod(t, "a-trainer", 3))
+	})
+	lines := slices.Collect(strings.Lines(out))
 	var rows []string
 	for _, line := range lines {
 		rows = append(rows, strings.Join(strings.Fields(line)[:4], " "))
@@ -108,8 +117,23 @@ func TestStatusWatch(t *testing.T) {
 		"a-trainer trainer 1 2",
 		"a-trainer-with-a-name trainer 1 <unknown>",
 		"a-trainer trainer 1 3",
-	}, rows, out.String())
+	}, rows, out)
 	require.Equal(t, strings.Index(lines[0], "CONTAINER"), strings.Index(lines[2], "trainer     1"), "columns stay where they are")
+}
+
+// TestStatusWatchOfAll: as JSON and YAML everything is shown, so what no column of the table has is shown again, too.
+func TestStatusWatchOfAll(t *testing.T) {
+	first := statusPod(t, "a-trainer", 1)
+	paused := first.DeepCopy()
+	paused.Annotations[api.PausedAnnotation] = api.PausedAll
+	for output, phase := range map[string]string{"json": `"phase": "`, "yaml": "  phase: "} {
+		out := watchStatus(t, output, first, func(changes *watch.FakeWatcher) {
+			changes.Add(first)
+			changes.Modify(paused)
+		})
+		require.Equal(t, 1, strings.Count(out, phase+"Running,Pausing"), out)
+	}
+	require.NotContains(t, watchStatus(t, "table", first, func(changes *watch.FakeWatcher) { changes.Modify(paused) }), "Pausing")
 }
 
 func TestStatusOfPodsByName(t *testing.T) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -24,6 +25,8 @@ type statusWatch struct {
 	warnings io.Writer
 	wanted   *wantedPods
 	columns  status.Columns
+	// all says that all that is known is shown, in place of these columns.
+	all bool
 	// show shows one Pod.
 	show func(p status.Pod) error
 
@@ -92,6 +95,10 @@ func (w *statusWatch) changed(how watch.EventType, pod *corev1.Pod) error {
 // withoutTime is how a Pod is shown, at a time that is always the same.
 func (w *statusWatch) withoutTime(p status.Pod) string {
 	var text strings.Builder
-	_ = status.Table(&text, []status.Pod{p}, w.columns, time.Time{}) // a Builder takes all
+	if w.all {
+		_ = json.NewEncoder(&text).Encode(p) // nothing of it can't be encoded, and a Builder takes all
+		return text.String()
+	}
+	_ = status.Table(&text, []status.Pod{p}, w.columns, time.Time{})
 	return text.String()
 }
