@@ -145,5 +145,5 @@ func TestStatusOfPodsByName(t *testing.T) {
 	require.Len(t, pods, 1)
 	w.names = []string{"plain"}
 	_, err = w.read(t.Context(), client)
-	require.ErrorContains(t, err, "pod research/plain has no restart rules that were applied")
+	require.ErrorContains(t, err, "pod research/plain was not injected: there is nothing of Restart Rules in it; `kubectl restartrules check -n research plain` says why")
 }

@@ -129,7 +129,7 @@ func (w *wantedPods) read(ctx context.Context, client kubernetes.Interface) (pod
 			return nil, err
 		}
 		if pod.Annotations[api.PlanAnnotation] == "" {
-			return nil, fmt.Errorf("pod %s/%s has no restart rules that were applied by Restart Rules: `kubectl restartrules explain` says why, from its manifest", w.namespace, name)
+			return nil, fmt.Errorf("pod %[1]s/%[2]s was not injected: there is nothing of Restart Rules in it; `kubectl restartrules check -n %[1]s %[2]s` says why", w.namespace, name)
 		}
 		pods = append(pods, *pod)
 	}

@@ -70,7 +70,7 @@ func (c *Client) Pod(ctx context.Context, name string) (*Pod, error) {
 	case text == "" && hasNativeRules(pod):
 		return nil, refuse(pod, "has restart rules of the cluster's own: its kubelet acts on them, and there is nothing of Restart Rules in it")
 	case text == "":
-		return nil, refuse(pod, "was not injected: there is nothing of Restart Rules in it; `kubectl restartrules explain -f` says why, from its manifest")
+		return nil, refuse(pod, "was not injected: there is nothing of Restart Rules in it; `kubectl restartrules check -n %s %s` says why", pod.Namespace, pod.Name)
 	}
 	p, err := plan.Decode(text)
 	var newer *plan.NewerError
