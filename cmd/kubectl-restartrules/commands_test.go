@@ -71,10 +71,11 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestHelpNamesThePlugin(t *testing.T) {
-	for _, command := range []string{"validate", "inject", "convert", "explain", "status", "restart", "pause", "resume", "history", "logs"} {
-		_, stdout, _ := execute(t, "", command, "--help")
-		require.Contains(t, stdout, "Usage:\n  kubectl restartrules "+command)
-		require.Contains(t, stdout, "Examples:\n  kubectl restartrules "+command)
+	for _, command := range newCommand().Commands() {
+		_, stdout, _ := execute(t, "", command.Name(), "--help")
+		require.Contains(t, stdout, "Usage:\n  kubectl restartrules "+command.Name())
+		require.Contains(t, stdout, "Examples:\n  kubectl restartrules "+command.Name())
+		require.NotContains(t, stdout, "(default -", "a number that stands for something else")
 	}
 }
 

@@ -38,8 +38,9 @@ those lines, and in the attempt file; the count goes on when the kubelet restart
 can be shown: the kubelet rotates it, and keeps that of the container and of the one before.
 
 Standard output and standard error reach the log by ways of their own: lines that were written to standard output in the
-last moment of an attempt, or in the first of the next, can stand on the other side of the line between. It needs get on pods/log. Exit codes: 0 fine, 1 there
-is no such attempt or no such line, 2 anything else.`,
+last moment of an attempt, or in the first of the next, can stand on the other side of the line between.
+
+It needs get on pods/log. Exit codes: 0 fine, 1 there is no such attempt or no such line, 2 anything else.`,
 		Example: `  kubectl restartrules logs trainer-0 -c trainer --attempt -1
   kubectl restartrules logs trainer-0 -c trainer --list
   kubectl restartrules logs trainer-0 -c trainer -f`,

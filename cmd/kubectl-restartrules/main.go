@@ -1,5 +1,6 @@
-// Command kubectl-restartrules is the kubectl plugin of Restart Rules: it validates, injects, converts
-// and explains manifests without a cluster, with the code of the webhook, shows what has become of Pods, and steers them.
+// Command kubectl-restartrules is the kubectl plugin of Restart Rules: it shows what has become of Pods, and steers them,
+// finds what is wrong with an installation, and validates, injects, converts and explains manifests without a cluster, with
+// the code of the webhook.
 package main
 
 import (
@@ -64,25 +65,27 @@ func runCommand(cmd *cobra.Command, args []string, stdin io.Reader, stdout, stde
 func newCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "kubectl-restartrules",
-		Short: "Validate, inject, convert and explain restart rules, without a cluster; see and steer what runs",
-		Long: `Validate, inject, convert and explain the restart rules of manifests, without a cluster: with the code of
-the Restart Rules webhook, which does the same when they are applied. And see what has become of the Pods of a cluster, and steer them.
+		Short: "See and steer what restarts in place; validate, explain, inject and convert restart rules",
+		Long: `See what has restarted in place in the Pods of a cluster, and why; steer them; and find out what keeps restart rules
+from being applied. And validate, inject, convert and explain the restart rules of manifests, without a cluster: with
+the code of the Restart Rules webhook, which does the same when they are applied.
 
-Exit codes: 0 fine, 1 there are errors in the manifests, or what was asked for can't be done to that Pod, 2 wrong usage, or
-input or a cluster that can't be read.
+Exit codes: 0 fine; 1 there are errors in the manifests or findings, or what was asked for can't be done to that Pod;
+2 wrong usage, or input or a cluster that can't be read.
 
 For completion behind kubectl put an executable kubectl_complete-restartrules into PATH:
 
   #!/bin/sh
   exec kubectl restartrules __complete "$@"`,
-		Example: `  kubectl restartrules validate -f manifests/ -R
-  kubectl restartrules explain -f pod.yaml --exit trainer=42
-  kubectl restartrules convert -f job.yaml
-  kubectl restartrules status -A
-  kubectl restartrules restart trainer-0 --all --reason "new data"
-  kubectl restartrules pause trainer-0
+		Example: `  kubectl restartrules status -A
+  kubectl restartrules check
+  kubectl restartrules explain trainer-0
   kubectl restartrules history trainer-0
   kubectl restartrules logs trainer-0 -c trainer --attempt -1
+  kubectl restartrules restart trainer-0 --all --reason "new data"
+  kubectl restartrules pause trainer-0
+  kubectl restartrules validate -f manifests/ -R
+  kubectl restartrules convert -f job.yaml
   kubectl restartrules inject -f pod.yaml --image=example.com/restartrules:v1 | kubectl apply -f -`,
 		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl restartrules"},
 		SilenceErrors: true,

@@ -39,7 +39,7 @@ becomes of it is in ` + "`status` and `history`" + `. Exit codes: 0 accepted, 1 
 	cmd.Flags().StringVarP(&o.container, "container", "c", "", "The container to restart.")
 	cmd.Flags().BoolVar(&o.all, "all", false, "Restart all containers of the Pod.")
 	cmd.Flags().StringVar(&o.reason, "reason", "", "Why, for the log, the Event and the history.")
-	cmd.Flags().DurationVar(&o.grace, "grace-period", -1, "How long the container's command may take to end; without it as long as the Pod says. Not with --all.")
+	cmd.Flags().DurationVar(&o.grace, "grace-period", 0, "How long the container's command may take to end; without it as long as the Pod says. Not with --all.")
 	cmd.MarkFlagsMutuallyExclusive("container", "all")
 	cmd.MarkFlagsMutuallyExclusive("grace-period", "all")
 	o.completeContainers(cmd, "container")
@@ -54,7 +54,10 @@ func (o *restartOptions) run(cmd *cobra.Command, client *live.Client, pod *live.
 		fmt.Fprintf(cmd.OutOrStdout(), "pod/%s: all containers are restarted in place\n", pod.Name)
 		return nil
 	}
-	if o.grace < 0 && cmd.Flags().Changed("grace-period") {
+	switch {
+	case !cmd.Flags().Changed("grace-period"):
+		o.grace = live.PodsGrace
+	case o.grace < 0:
 		return errors.New("--grace-period must not be negative")
 	}
 	container, err := theOne(pod, o.container)

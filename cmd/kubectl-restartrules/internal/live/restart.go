@@ -16,7 +16,10 @@ const shimInWatcher = "/shim"
 // defaultGrace is what Kubernetes gives a Pod that says nothing itself.
 const defaultGrace = 30 * time.Second
 
-// RestartContainer has the container's command stopped and started again in place. A negative grace is the Pod's own.
+// PodsGrace is the grace period that the Pod's own spec says.
+const PodsGrace time.Duration = -1
+
+// RestartContainer has the container's command stopped and started again in place.
 func (c *Client) RestartContainer(ctx context.Context, p *Pod, container, reason string, grace time.Duration) error {
 	if err := p.Lives(); err != nil {
 		return err
@@ -24,7 +27,7 @@ func (c *Client) RestartContainer(ctx context.Context, p *Pod, container, reason
 	if _, err := p.Container(container); err != nil {
 		return err
 	}
-	if grace < 0 {
+	if grace == PodsGrace {
 		grace = defaultGrace
 		if s := p.Spec.TerminationGracePeriodSeconds; s != nil {
 			grace = time.Duration(*s) * time.Second
