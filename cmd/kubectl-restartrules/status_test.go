@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -63,6 +66,30 @@ func TestPodSelector(t *testing.T) {
 			require.Equal(t, test.want, got.String())
 		})
 	}
+}
+
+// TestStatusForms holds what is for scripts to a golden file: of a Pod that has reported, and of one that never has.
+func TestStatusForms(t *testing.T) {
+	client := fakePods(t)
+	var got strings.Builder
+	for _, output := range []string{"json", "yaml"} {
+		cmd := &cobra.Command{}
+		cmd.SetContext(t.Context())
+		var out, errs bytes.Buffer
+		cmd.SetOut(&out)
+		cmd.SetErr(&errs)
+		o := statusOptions{output: choice{value: output}}
+		require.NoError(t, o.show(cmd, client, &wantedPods{namespace: "research", names: []string{"forbidden", "silent"}}))
+		require.Empty(t, errs.String())
+		fmt.Fprintf(&got, "$ kubectl restartrules status forbidden silent -o %s\n%s\n", output, out.String())
+	}
+	golden := filepath.Join("testdata", "golden", "live-status.txt")
+	if *updateGolden {
+		require.NoError(t, os.WriteFile(golden, []byte(got.String()), 0o644))
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got.String())
 }
 
 // watchStatus is what `status --watch` shows of the Pods with the label app=a: of the first, and then of what feed changes.

@@ -50,6 +50,7 @@ func TestNoWayToTheWebhook(t *testing.T) {
 	said := run("status")
 	require.Regexp(t, `(?m)^pod +app +0 +<unknown> +<unknown> +<unknown>$`, said)
 	require.Contains(t, said, "Pods that were never heard of: 1. Reports are off, or were when these Pods were made, or can't reach the webhook")
+	require.NotContains(t, run("status", "-o", "json"), "inPlace")
 	said = run("history", p.name)
 	require.Regexp(t, `(?m)^1 .* app +RestartAllContainers +88 `, said)
 	require.Regexp(t, `(?m)^2 .* app +Restart +42 `, said)

@@ -178,9 +178,7 @@ func (p *Pod) restarts(pod *corev1.Pod, made *plan.Plan) error {
 			return err
 		}
 		for _, c := range known.Containers {
-			if known.Reported {
-				inPlace[c.Name] = &c.InPlace
-			}
+			inPlace[c.Name] = c.InPlace
 		}
 	}
 	p.Restarts = []Restarts{}

@@ -32,8 +32,8 @@ type Container struct {
 	Name string `json:"name"`
 	// Restarts are the kubelet's.
 	Restarts int32 `json:"restarts"`
-	// InPlace are the restarts in place.
-	InPlace int `json:"inPlace"`
+	// InPlace are the restarts in place; nil: nothing is known of them, because the Pod was never heard of.
+	InPlace *int `json:"inPlace,omitempty"`
 	// Last is the last restart that this container caused.
 	Last *report.Restart `json:"last,omitempty"`
 	// Next is its next restart, which waits for its back-off.
@@ -92,7 +92,7 @@ func (p *Pod) container(pod *corev1.Pod, name string) Container {
 	if !p.Reported {
 		return c
 	}
-	c.InPlace = p.Status.Restarts[name]
+	c.InPlace = new(p.Status.Restarts[name])
 	for i := range p.Status.Recent {
 		if r := &p.Status.Recent[i]; r.Container == name {
 			c.Last = r

@@ -74,8 +74,8 @@ func Table(w io.Writer, pods []Pod, columns Columns, now time.Time) error {
 
 func (c *Container) row(p *Pod, wide bool, now time.Time) []string {
 	inPlace, last, ago, rule, took, next := unknown, unknown, unknown, unknown, unknown, unknown
-	if p.Reported {
-		inPlace, last, ago, rule, took, next = strconv.Itoa(c.InPlace), none, none, none, none, none
+	if c.InPlace != nil {
+		inPlace, last, ago, rule, took, next = strconv.Itoa(*c.InPlace), none, none, none, none, none
 	}
 	if c.Last != nil {
 		last, ago, rule, took = cause(c.Last), duration.HumanDuration(now.Sub(c.Last.Time)), ruleOf(c.Last), tookOf(c.Last)
