@@ -170,7 +170,7 @@ func TestLiveGolden(t *testing.T) {
 		"resume":  {"train-0", "alone --wait=false", "older", "plain"},
 		"history": {"train-0 -o json", "train-0 -o yaml", "forbidden -o yaml", "over -o yaml", "older", "no-watcher", "silent", "plain", "native", "train-0 -o xml"},
 		"logs": {"train-0 -c trainer", "train-0 -c trainer --attempt -1", "train-0 -c trainer --attempt 2 --timestamps", "train-0 -c trainer --attempt 9",
-			"train-0 -c trainer --attempt -9", "train-0 -c trainer --list", "train-0 -c trainer -f", "alone --list", "train-0", "train-0 -c mesh", "off -c trainer", "plain", "train-0 --list -f"},
+			"train-0 -c trainer --attempt -9", "train-0 -c trainer --list", "train-0 -c trainer -f", "alone --list", "train-0", "train-0 -c mesh", "train-0 -c setup", "off -c trainer", "plain", "train-0 --list -f"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got strings.Builder

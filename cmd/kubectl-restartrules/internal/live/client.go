@@ -135,6 +135,8 @@ func (p *Pod) Container(name string) (*plan.Container, error) {
 		return nil, p.Refuse("has container %s, which came after Restart Rules had seen the Pod: the kubelet alone restarts it", name)
 	case c.Excluded:
 		return nil, p.Refuse("excludes container %s (annotation %s): the kubelet alone restarts it", name, api.ExcludeContainersAnnotation)
+	case !c.Wrapped && c.Twin != "":
+		return nil, p.Refuse("has no shim in init container %s: when the whole Pod restarts, container %s runs it again", name, c.Twin)
 	case !c.Wrapped:
 		return nil, p.Refuse("has no shim in container %s, which the kubelet alone restarts: %s", name, c.Why)
 	}
