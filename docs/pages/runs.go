@@ -38,6 +38,7 @@ var Runs = []Run{
 	{"docs/operations.md", "From cert-manager to self-managed", "", "TestOtherCertificates"},
 	{"docs/operations.md", "Remove", "", "TestInstalls"},
 	{"docs/operations.md", "When the webhook is down", "", Here},
+	{"docs/operations.md", "At 3 a.m.", "kubectl restartrules check", "TestFindings"},
 	{"docs/operations.md", "At 3 a.m.", "", Here},
 	{"docs/metrics.md", "", "", Here},
 
