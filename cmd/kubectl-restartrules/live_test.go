@@ -58,8 +58,9 @@ func fakePod(t *testing.T, name string, change func(pod *corev1.Pod, p *plan.Pla
 // fakePods are the Pods of the fake cluster, each with something that a command has to tell its user.
 func fakePods(t *testing.T) *fake.Clientset {
 	status := func(pod *corev1.Pod, _ *plan.Plan) {
-		pod.Annotations[api.StatusAnnotation] = `{"version":1,"phase":"Running","restarts":{"trainer":1},"observedAt":"2026-11-23T03:00:00Z",
-			"recent":[{"id":3,"container":"trainer","exitCode":42,"rule":0,"action":"Restart","time":"2026-11-23T03:00:00Z","durationMicros":505}]}`
+		pod.Annotations[api.StatusAnnotation] = `{"version":1,"phase":"Running","restarts":{"trainer":2},"observedAt":"2026-11-23T03:00:00Z",
+			"recent":[{"id":3,"container":"trainer","exitCode":42,"rule":0,"action":"Restart","time":"2026-11-23T03:00:00Z","durationMicros":505},
+			{"id":4,"container":"trainer","rule":-1,"action":"Restart","reason":"loss > 9 && step < 7","time":"2026-11-23T03:00:00Z","durationMicros":505}]}`
 	}
 	client := fake.NewClientset(
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "research"}},

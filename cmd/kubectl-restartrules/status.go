@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -113,9 +112,7 @@ func (o *statusOptions) print(cmd *cobra.Command, list []status.Pod, columns sta
 	out := cmd.OutOrStdout()
 	switch o.output.value {
 	case "json":
-		encoder := json.NewEncoder(out)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(list)
+		return printJSON(out, list)
 	case "yaml":
 		text, err := yaml.Marshal(list)
 		if err != nil {
