@@ -181,13 +181,17 @@ func (p *Pod) restarts(pod *corev1.Pod, made *plan.Plan) error {
 			inPlace[c.Name] = c.InPlace
 		}
 	}
-	p.Restarts = []Restarts{}
+	counts := map[string]int32{} // of a Pod that is new the kubelet has said nothing yet
 	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if s.Name == api.WatcherContainer || made != nil && made.Container(s.Name) != nil && made.Container(s.Name).TwinOf != "" {
+		counts[s.Name] = s.RestartCount
+	}
+	p.Restarts = []Restarts{}
+	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
+		if c.Name == api.WatcherContainer || made != nil && made.Container(c.Name) != nil && made.Container(c.Name).TwinOf != "" {
 			continue
 		}
-		r := Restarts{Container: s.Name, Kubelet: s.RestartCount, InPlace: inPlace[s.Name]}
-		if r.InPlace == nil && made != nil && made.Container(s.Name) != nil && !restartsInPlace(made.Container(s.Name)) {
+		r := Restarts{Container: c.Name, Kubelet: counts[c.Name], InPlace: inPlace[c.Name]}
+		if r.InPlace == nil && made != nil && made.Container(c.Name) != nil && !restartsInPlace(made.Container(c.Name)) {
 			r.InPlace = new(int)
 		}
 		p.Restarts = append(p.Restarts, r)

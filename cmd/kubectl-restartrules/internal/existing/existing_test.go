@@ -74,6 +74,21 @@ func counted(p *corev1.Pod) *corev1.Pod {
 	return p
 }
 
+// TestNew: a Pod of which the kubelet has said nothing yet has all its containers.
+func TestNew(t *testing.T) {
+	made := injected(t, pod(wholePod, nil), compile.Features{}, "")
+	said, err := Of(counted(made.DeepCopy()))
+	require.NoError(t, err)
+	silent, err := Of(made)
+	require.NoError(t, err)
+	require.NotEmpty(t, silent.Restarts)
+	require.Len(t, said.Restarts, len(silent.Restarts))
+	for i, r := range silent.Restarts {
+		require.Equal(t, said.Restarts[i].Container, r.Container)
+		require.Zero(t, r.Kubelet)
+	}
+}
+
 func TestGolden(t *testing.T) {
 	restart := compile.Features{Restart: true}
 	for name, tc := range map[string]struct {
