@@ -17,6 +17,7 @@ import (
 	"strings"
 	"syscall"
 
+	_ "restartrules.dev/pkg/oneproc"
 	"restartrules.dev/pkg/supervise"
 )
 
