@@ -31,7 +31,8 @@ func (o *Outbox) report(ctx context.Context, delivered uint64) (uint64, error) {
 	running, kill := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer kill(nil)
 	command := exec.CommandContext(running, o.command[0], o.command[1:]...)
-	command.Env = []string{} // the watcher's has the plan, which may be long
+	// Not the watcher's, which has the plan, which may be long. More than one processor would each have memory of its own.
+	command.Env = []string{"GOMAXPROCS=1"}
 	var complaint lastLine
 	command.Stderr = &complaint
 	command.WaitDelay = time.Second
