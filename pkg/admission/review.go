@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"restartrules.dev/pkg/manifest/cut"
+	"restartrules.dev/pkg/manifest/scan"
 )
 
 // maxBody bounds the body of a review, in bytes: object and old object of at most 3 MiB each, which
@@ -60,9 +60,6 @@ func (e *httpError) Error() string { return e.message }
 // reviewVersion is the apiVersion of reviews.
 var reviewVersion = admissionv1.SchemeGroupVersion.String()
 
-// objects are the parts of an AdmissionReview that are decoded later, or never.
-var objects = cut.Members{"request": {"object": nil, "oldObject": nil}}
-
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // readReview reads a request for a review into the buffer. Every error is an *httpError. The review
@@ -106,28 +103,81 @@ func readReview(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) (*re
 
 // decodeReview leaves the objects as they are.
 func decodeReview(body []byte) (*review, error) {
+	if review, ok := scanReview(body); ok {
+		return review, nil
+	}
 	review := new(review)
-	var cutOut struct{ object, oldObject json.RawMessage }
-	rest, ok := cut.Out(body, objects, func(_ []byte, _ int, key, value []byte) {
-		if string(key) == "object" {
-			cutOut.object = value
-		} else {
-			cutOut.oldObject = value
+	return review, json.Unmarshal(body, review)
+}
+
+// scanReview is decodeReview for reviews as API servers write them. Keys that it doesn't know may be others
+// in another case, which are the same to encoding/json: it returns false.
+func scanReview(body []byte) (*review, bool) {
+	r := scan.NewReader(body)
+	v := new(review)
+	for key := range r.Keys {
+		switch string(key) {
+		case "apiVersion":
+			v.APIVersion = r.Text()
+		case "kind":
+			v.Kind = r.Text()
+		case "request":
+			if !r.Null() {
+				v.Request = new(request)
+				v.Request.scan(r)
+			}
+		default:
+			r.Fail()
 		}
-	})
-	if !ok {
-		return review, json.Unmarshal(body, review)
 	}
-	if err := json.Unmarshal(rest, review); err != nil || review.Request == nil {
-		return review, err
+	return v, r.Done()
+}
+
+func (q *request) scan(r *scan.Reader) {
+	for key := range r.Keys {
+		switch string(key) {
+		case "uid":
+			q.UID = types.UID(r.Text())
+		case "kind":
+			q.Kind.Group, q.Kind.Version, q.Kind.Kind = scanNames(r, "kind")
+		case "resource":
+			q.Resource.Group, q.Resource.Version, q.Resource.Resource = scanNames(r, "resource")
+		case "subResource":
+			q.SubResource = r.Text()
+		case "name":
+			q.Name = r.Text()
+		case "namespace":
+			q.Namespace = r.Text()
+		case "operation":
+			q.Operation = admissionv1.Operation(r.Text())
+		case "object":
+			q.Object = r.Raw()
+		case "oldObject":
+			q.OldObject = r.Raw()
+		case "dryRun":
+			q.DryRun = r.Bool()
+		case "requestKind", "requestResource", "requestSubResource", "userInfo", "options":
+		default:
+			r.Fail()
+		}
 	}
-	if cutOut.object != nil {
-		review.Request.Object = cutOut.object
+}
+
+// scanNames are those of a GroupVersionKind or GroupVersionResource.
+func scanNames(r *scan.Reader, last string) (group, version, name string) {
+	for key := range r.Keys {
+		switch string(key) {
+		case "group":
+			group = r.Text()
+		case "version":
+			version = r.Text()
+		case last:
+			name = r.Text()
+		default:
+			r.Fail()
+		}
 	}
-	if cutOut.oldObject != nil {
-		review.Request.OldObject = cutOut.oldObject
-	}
-	return review, nil
+	return group, version, name
 }
 
 // putBack keeps the buffer for another request.

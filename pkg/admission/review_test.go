@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"restartrules.dev/pkg/workload"
 )
@@ -112,5 +113,32 @@ func FuzzHandlers(f *testing.F) {
 				require.Failf(t, "unexpected status", "%s: %d %s", path, recorder.Code, recorder.Body)
 			}
 		}
+	})
+}
+
+// FuzzScanReview reads of reviews what is decoded.
+func FuzzScanReview(f *testing.F) {
+	update := create(f, rulesPod())
+	update.Request.Operation, update.Request.OldObject = admissionv1.Update, update.Request.Object
+	update.Request.SubResource, update.Request.DryRun = "status", ptr.To(true)
+	update.Request.Resource.Group, update.Request.Kind.Group = "g", "h"
+	for _, review := range []*admissionv1.AdmissionReview{create(f, plainPod()), update} {
+		body := encodeJSON(f, review)
+		f.Add(body)
+		_, ok := scanReview(body)
+		require.True(f, ok, "what an API server writes is not left to a decoder")
+	}
+	for _, seed := range []string{`{"Kind":"a","kind":"b"}`, `{"kind":"a","kind":"b"}`, `{"request":{"UID":"a"}}`, `{"request":null,"kind":null}`, `{"request":{"object":null,"kind":null,"dryRun":null}}`,
+		`{"request":{"object":1,"kind":{"version":"v1","future":1},"resource":{"Group":"a"}}}`, `{"kind":5}`, `{} {}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, ok := scanReview(body)
+		if !ok {
+			return
+		}
+		want := new(review)
+		require.NoError(t, json.Unmarshal(body, want))
+		require.Equal(t, want, got)
 	})
 }

@@ -16,7 +16,7 @@ import (
 // with no trace of an injection has no errors, and neither has one that a newer release of the webhook has
 // injected: only that can tell. The error says that object is no Pod.
 func Check(object []byte) (field.ErrorList, error) {
-	pod, err := manifest.DecodePod(object)
+	pod, err := manifest.DecodeChecked(object)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,6 @@ import (
 	"sigs.k8s.io/json"
 
 	"restartrules.dev/pkg/api"
-	"restartrules.dev/pkg/manifest/cut"
 )
 
 // Pod is the part of a Pod that we read. It is never marshalled: what it doesn't know would be lost.
@@ -137,13 +136,6 @@ func (r Rules) Equal(other Rules) bool {
 	return r.IsZero() && other.IsZero() || equality.Semantic.DeepEqual(r, other)
 }
 
-// unread are the parts of a Pod that are large and seldom or never read.
-var unread = cut.Members{
-	"metadata": {"managedFields": nil},
-	"spec":     {"containers": {"env": nil}, "initContainers": {"env": nil}, "ephemeralContainers": {"env": nil}},
-	"status":   nil,
-}
-
 // DecodePod reads a Pod from JSON. Unknown fields are ignored, names of fields are case-sensitive,
 // as in the API server's decoder. Metadata and spec must be there.
 func DecodePod(object []byte) (*Pod, error) { return decode(object, true) }
@@ -152,37 +144,10 @@ func DecodePod(object []byte) (*Pod, error) { return decode(object, true) }
 // checked: it doesn't say whether those of environment variables are right. The Pod refers to object,
 // which must not be changed as long as the Pod is in use.
 func DecodeChecked(object []byte) (*Pod, error) {
-	type env struct {
-		list  []byte
-		index int
-		json  []byte
+	if pod, ok := readPod(object); ok {
+		return pod, nil
 	}
-	var envs []env
-	rest, ok := cut.Out(object, unread, func(list []byte, index int, key, value []byte) {
-		if string(key) == "env" {
-			envs = append(envs, env{list, index, value})
-		}
-	})
-	if !ok {
-		return decode(object, true)
-	}
-	pod, err := decode(rest, true)
-	if err != nil {
-		return decode(object, true) // it is the whole that the error is to be of
-	}
-	for _, e := range envs {
-		containers := pod.Spec.Containers
-		switch string(e.list) {
-		case "initContainers":
-			containers = pod.Spec.InitContainers
-		case "ephemeralContainers":
-			containers = pod.Spec.EphemeralContainers
-		}
-		if e.index < len(containers) {
-			containers[e.index].env = e.json
-		}
-	}
-	return pod, nil
+	return decode(object, true)
 }
 
 // EnvVars are the container's environment variables.

@@ -1,40 +1,12 @@
-// Package cut takes out of JSON, in one pass, what needn't be decoded: most of a Pod is not ours to
-// look at, and a decoder reads all of it at least twice.
-package cut
-
-// Members are the members of an object that are walked, by key. Those that are nil are cut out, of the
-// others members are walked in turn; of a list those of its items.
-type Members map[string]Members
-
-// Out returns the JSON with null in the place of what is cut out, having passed that to take: as it was
-// written, with its key, the key of the object that it is in, and the index of that object if it is in
-// a list, else 0. Keys are compared as they are written. If data is not valid JSON it returns false, and
-// what take was given is void: a decoder says better what is wrong.
-func Out(data []byte, members Members, take func(parent []byte, index int, key, value []byte)) ([]byte, bool) {
-	s := scanner{data: data, take: take}
-	if !s.value(members, nil, 0, 0) {
-		return nil, false
-	}
-	s.space()
-	if s.at != len(data) {
-		return nil, false
-	}
-	if s.copied == 0 {
-		return data, true
-	}
-	return append(s.rest, data[s.copied:]...), true
-}
+package scan
 
 // maxDepth is how deep values may be in each other; nothing of Kubernetes is near it.
 const maxDepth = 500
 
+// scanner goes over JSON without looking at what it says.
 type scanner struct {
 	data []byte
 	at   int
-	take func(parent []byte, index int, key, value []byte)
-	// rest is what stays of the data up to copied.
-	rest   []byte
-	copied int
 }
 
 // next is the byte that comes next, or 0.
@@ -66,16 +38,15 @@ func (s *scanner) space() {
 }
 
 // value goes over one value; false: it is not valid.
-func (s *scanner) value(members Members, parent []byte, index, depth int) bool {
+func (s *scanner) value(depth int) bool {
 	if depth > maxDepth {
 		return false
 	}
-	s.space()
 	switch s.next() {
 	case '{':
-		return s.object(members, parent, index, depth)
+		return s.object(depth)
 	case '[':
-		return s.list(members, parent, depth)
+		return s.list(depth)
 	case '"':
 		return s.text()
 	case 't':
@@ -89,7 +60,7 @@ func (s *scanner) value(members Members, parent []byte, index, depth int) bool {
 	}
 }
 
-func (s *scanner) object(members Members, parent []byte, index, depth int) bool {
+func (s *scanner) object(depth int) bool {
 	s.at++
 	s.space()
 	if s.skip('}') {
@@ -97,28 +68,8 @@ func (s *scanner) object(members Members, parent []byte, index, depth int) bool 
 	}
 	for {
 		s.space()
-		begin := s.at + 1
-		if !s.text() {
+		if !s.text() || !s.colon() || !s.value(depth+1) {
 			return false
-		}
-		key := s.data[begin : s.at-1]
-		s.space()
-		if !s.skip(':') {
-			return false
-		}
-		s.space()
-		of, walked := members[string(key)]
-		begin = s.at
-		if !s.value(of, key, 0, depth+1) {
-			return false
-		}
-		if walked && of == nil {
-			s.take(parent, index, key, s.data[begin:s.at])
-			if s.rest == nil {
-				s.rest = make([]byte, 0, min(len(s.data), 4<<10)) // little is left of most Pods
-			}
-			s.rest = append(append(s.rest, s.data[s.copied:begin]...), "null"...)
-			s.copied = s.at
 		}
 		s.space()
 		if s.skip('}') {
@@ -130,14 +81,25 @@ func (s *scanner) object(members Members, parent []byte, index, depth int) bool 
 	}
 }
 
-func (s *scanner) list(members Members, parent []byte, depth int) bool {
+// colon goes over what is between a key and its value.
+func (s *scanner) colon() bool {
+	s.space()
+	if !s.skip(':') {
+		return false
+	}
+	s.space()
+	return true
+}
+
+func (s *scanner) list(depth int) bool {
 	s.at++
 	s.space()
 	if s.skip(']') {
 		return true
 	}
-	for i := 0; ; i++ {
-		if !s.value(members, parent, i, depth+1) {
+	for {
+		s.space()
+		if !s.value(depth + 1) {
 			return false
 		}
 		s.space()
