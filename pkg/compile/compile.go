@@ -44,7 +44,7 @@ type Container struct {
 	// Why is one short sentence for people.
 	Why string
 	// OnExit is what the shim does; nil if the container is not wrapped.
-	OnExit *exittable.Table
+	OnExit exittable.Ranges
 	// Total bounds the shim's restarts; nil: nothing does.
 	Total *exittable.Total
 	// Lingers are the exit codes after which the container lingers, as text; empty: none.
@@ -153,9 +153,9 @@ func watched(containers []*container, results []Container, opts Options) (change
 	return changed
 }
 
-func restartsInPlace(table *exittable.Table) bool {
-	for _, entry := range table {
-		if slices.ContainsFunc(entry, func(s exittable.Step) bool { return s.Action == exittable.Restart }) {
+func restartsInPlace(table exittable.Ranges) bool {
+	for _, codes := range table {
+		if slices.ContainsFunc(codes.Entry, func(s exittable.Step) bool { return s.Action == exittable.Restart }) {
 			return true
 		}
 	}
@@ -194,13 +194,14 @@ func (c *container) beyond(policy corev1.RestartPolicy) (beyond exitcodes.Set) {
 
 // table is what the shim does if the kubelet follows the policy. natively are the codes that native
 // rules of the container act on. The codes of a class share their entry.
-func (c *container) table(policy corev1.RestartPolicy, natively exitcodes.Set) (*exittable.Table, *exittable.Total) {
+func (c *container) table(policy corev1.RestartPolicy, natively exitcodes.Set) (exittable.Ranges, *exittable.Total) {
 	end := exittable.Step{Action: exittable.End, Rule: exittable.Policy}
 	linger := exittable.Step{Action: exittable.Linger, Rule: exittable.Policy}
 	ends := c.ends(policy)
-	table := new(exittable.Table)
-	steps := make([]exittable.Step, 0, 2*len(c.outcomes.Classes())) // of all entries, one behind the other
-	for _, class := range c.outcomes.Classes() {
+	classes := c.outcomes.Classes()
+	steps := make([]exittable.Step, 0, 2*len(classes)) // of all entries, one behind the other
+	entries := make([]exittable.Entry, 0, 8)           // of each class
+	for _, class := range classes {
 		code := class.Codes.First()
 		begin := len(steps)
 		for _, d := range class.Chain {
@@ -221,12 +222,14 @@ func (c *container) table(policy corev1.RestartPolicy, natively exitcodes.Set) (
 			}
 			steps = append(steps, step)
 		}
-		entry := exittable.Entry(slices.Clip(steps[begin:]))
-		for code := range table {
-			if class.Codes.Has(code) {
-				table[code] = entry
-			}
-		}
+		entries = append(entries, slices.Clip(steps[begin:]))
+	}
+	table := make(exittable.Ranges, 0, 4)
+	for code := 0; code < exitcodes.Count; {
+		i := slices.IndexFunc(classes, func(class rules.Class) bool { return class.Codes.Has(code) })
+		last := classes[i].Codes.RunEnd(code)
+		table = table.Append(last, entries[i])
+		code = last + 1
 	}
 	if c.MaxRestarts == nil {
 		return table, nil

@@ -102,14 +102,14 @@ func exact(t *testing.T, own corev1.RestartPolicy, list []rules.Container, resul
 				}
 				continue
 			}
-			if len(c.OnExit[code]) != len(chain) {
-				t.Fatalf("%s: %s for %v", about(i, code), c.OnExit[code], chain)
+			if len(c.OnExit.At(code)) != len(chain) {
+				t.Fatalf("%s: %s for %v", about(i, code), c.OnExit.At(code), chain)
 			}
 			for n, want := range chain {
-				step := c.OnExit[code][n]
+				step := c.OnExit.At(code)[n]
 				inPlace := step.Action == exittable.Restart
 				if (inPlace || step.Action == exittable.End && kubelet) != (want.Action == rules.Restart) {
-					t.Fatalf("%s: %s for %v", about(i, code), c.OnExit[code], chain)
+					t.Fatalf("%s: %s for %v", about(i, code), c.OnExit.At(code), chain)
 				}
 				if inPlace && int(step.Rule) != want.Rule {
 					t.Fatalf("%s: rule %d, want %d", about(i, code), step.Rule, want.Rule)

@@ -18,7 +18,7 @@ type WholePodContainer struct {
 	// Source says that an exit of it can restart or end the Pod.
 	Source bool
 	// Replay is what the shim of its twin does, if it is an init container that takes part.
-	Replay *exittable.Table
+	Replay exittable.Ranges
 	// SidecarTwin says that the twin must be a sidecar, because it can be needed before the regular
 	// containers run.
 	SidecarTwin bool
@@ -98,7 +98,7 @@ func complete(containers []*container, result *Result, opts Options) {
 
 // replay is the table of the twin: no restart is left to the kubelet, for which the twin is another
 // kind of container.
-func (c *container) replay() *exittable.Table {
+func (c *container) replay() exittable.Ranges {
 	alone := *c.Container
 	alone.InPlace = true
 	twin := container{Container: &alone, outcomes: c.outcomes}

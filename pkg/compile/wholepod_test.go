@@ -47,12 +47,12 @@ func exactAsAWhole(t *testing.T, own corev1.RestartPolicy, list []rules.Containe
 			want := outcomes.After(code)[0]
 			kubelet := kubelet(result.Policy, list[i].Kind, code)
 			if c.Wrapped {
-				requireStep(t, want, c.OnExit[code][0], kubelet, list[i].Kind != rules.Init)
+				requireStep(t, want, c.OnExit.At(code)[0], kubelet, list[i].Kind != rules.Init)
 			} else if kubelet != (want.Action == rules.Restart) {
 				t.Fatalf("container %d is not wrapped, code %d: %+v", i, code, want)
 			}
 			if list[i].Kind == rules.Init {
-				requireStep(t, want, c.Replay[code][0], false, true)
+				requireStep(t, want, c.Replay.At(code)[0], false, true)
 			}
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"strconv"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -111,27 +110,39 @@ func (s Set) Without(o Set) Set {
 // In reports whether all of the set are in the other.
 func (s Set) In(o Set) bool { return s.Without(o).Empty() }
 
+// RunEnd is the last of the codes that follow each other in the set, beginning with this one, which is in it.
+func (s Set) RunEnd(code int) int {
+	missing := ^s[code>>6] &^ (1<<(code&63) - 1)
+	for i := code >> 6; ; missing = ^s[i] {
+		if missing != 0 {
+			return i*64 + bits.TrailingZeros64(missing) - 1
+		}
+		if i++; i == len(s) {
+			return Count - 1
+		}
+	}
+}
+
 // String lists the set as ranges, the first four at most.
 func (s Set) String() string {
-	var parts []string
-	for lo := 0; lo < Count; lo++ {
-		if !s.Has(lo) {
-			continue
+	text := make([]byte, 0, 32)
+	for n := 0; !s.Empty(); n++ {
+		if n > 0 {
+			text = append(text, ',')
 		}
-		if len(parts) == 4 {
-			parts = append(parts, "...")
+		if n == 4 {
+			text = append(text, "..."...)
 			break
 		}
-		hi := lo
-		for hi+1 < Count && s.Has(hi+1) {
-			hi++
-		}
-		text := strconv.Itoa(lo)
+		lo := s.First()
+		hi := s.RunEnd(lo)
+		text = strconv.AppendInt(text, int64(lo), 10)
 		if hi > lo {
-			text += "-" + strconv.Itoa(hi)
+			text = strconv.AppendInt(append(text, '-'), int64(hi), 10)
 		}
-		parts = append(parts, text)
-		lo = hi
+		for code := lo; code <= hi; code++ {
+			s[code>>6] &^= 1 << (code & 63)
+		}
 	}
-	return strings.Join(parts, ",")
+	return string(text)
 }

@@ -72,3 +72,18 @@ func TestSet(t *testing.T) {
 	require.Equal(t, "1-255", Failures.String())
 	require.Equal(t, "0,2,4,6,...", All.Without(Set{0xaa}).Without(Set{1 << 8}).String())
 }
+
+func TestRunEnd(t *testing.T) {
+	for _, set := range []Set{All, Failures, {1, 0, 0, 1 << 63}, {1 << 63, 3, 0, 0}, {^uint64(0), ^uint64(0), 7, 0}, {0b1101, 1 << 40, 1 << 63, 1}} {
+		for code := range Count {
+			if !set.Has(code) {
+				continue
+			}
+			last := code
+			for last+1 < Count && set.Has(last+1) {
+				last++
+			}
+			require.Equal(t, last, set.RunEnd(code), "%v, %d", set, code)
+		}
+	}
+}

@@ -7,26 +7,31 @@ import (
 	"time"
 )
 
-// String is the table's text: ascending, comma-separated lo[-hi]:entry, equal neighbours joined,
-// covering 0..255; for example "0-41:end,42:restart/0*3@10m0s|restart/policy,43-255:end". Parse
-// reads it.
+// String is the table's text, that of its Ranges. Parse reads it.
 func (t *Table) String() string {
+	var ranges Ranges
+	for code, entry := range t {
+		ranges = ranges.Append(code, entry)
+	}
+	return ranges.String()
+}
+
+// String is ascending, comma-separated lo[-hi]:entry, covering 0..255; for example
+// "0-41:end,42:restart/0*3@10m0s|restart/policy,43-255:end". Parse reads it.
+func (r Ranges) String() string {
 	text := make([]byte, 0, 128)
-	for lo := 0; lo < Codes; {
-		hi := lo
-		for hi+1 < Codes && t[hi+1].Equal(t[lo]) {
-			hi++
-		}
+	lo := 0
+	for _, is := range r {
 		if lo > 0 {
 			text = append(text, ',')
 		}
 		text = strconv.AppendInt(text, int64(lo), 10)
-		if hi > lo {
+		if is.Last > lo {
 			text = append(text, '-')
-			text = strconv.AppendInt(text, int64(hi), 10)
+			text = strconv.AppendInt(text, int64(is.Last), 10)
 		}
-		text = t[lo].append(append(text, ':'))
-		lo = hi + 1
+		text = is.Entry.append(append(text, ':'))
+		lo = is.Last + 1
 	}
 	return string(text)
 }

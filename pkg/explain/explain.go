@@ -170,7 +170,7 @@ func (c *container) steps(chain []rules.Decision, code int) (steps []Step) {
 	for i, d := range chain {
 		shim := exittable.End
 		if c.result.Wrapped {
-			shim = c.result.OnExit[code][i].Action
+			shim = c.result.OnExit.At(code)[i].Action
 		}
 		s := c.step(d, shim)
 		s.Why = c.why(d, i > 0)

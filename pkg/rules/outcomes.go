@@ -12,8 +12,6 @@ import (
 // Outcomes are the decisions for every exit code, made in advance.
 type Outcomes struct {
 	classes []Class
-	// of is the index of each code's class.
-	of [Codes]uint16
 }
 
 // Class are the exit codes after which the same is decided. 0 is always alone: it is a success.
@@ -26,40 +24,47 @@ type Class struct {
 // maxRules bounds how many rules Outcomes looks at; Kubernetes allows 20.
 const maxRules = 64
 
+// matched are exit codes that the same rules match.
+type matched struct {
+	codes exitcodes.Set
+	rules uint64 // a bit for each rule
+}
+
 // NewOutcomes decides as Decide does, for every exit code, with what follows when rules are used up.
 func NewOutcomes(podPolicy corev1.RestartPolicy, c *Container) *Outcomes {
-	var matching [Codes]uint64 // a bit for each rule
+	// Codes that the same rules match share a class, but for 0, which is a success.
+	parts := append(make([]matched, 0, 8), matched{codes: exitcodes.All.Without(exitcodes.Failures)}, matched{codes: exitcodes.Failures})
 	if c.Policy != nil {
 		for i := range min(len(c.Rules), maxRules) {
 			codes, _ := exitcodes.MatchedBy(c.Rules[i].ExitCodes)
-			for word, codes := range codes {
-				for ; codes != 0; codes &= codes - 1 {
-					matching[word*64+bits.TrailingZeros64(codes)] |= 1 << i
-				}
-			}
+			parts = split(parts, i, codes)
 		}
 	}
-	o := &Outcomes{classes: make([]Class, 0, 4)}
+	slices.SortFunc(parts, func(a, b matched) int { return a.codes.First() - b.codes.First() })
+	o := &Outcomes{classes: make([]Class, len(parts))}
 	decisions := make([]Decision, 0, 8) // of all chains, one behind the other
-	// Codes that the same rules match share a class, but for 0, which is a success.
-	for code := range int32(Codes) {
-		at := -1
-		for i := 1; i < len(o.classes); i++ {
-			if matching[o.classes[i].Codes.First()] == matching[code] {
-				at = i
-				break
-			}
-		}
-		if at < 0 {
-			at = len(o.classes)
-			begin := len(decisions)
-			decisions = chain(decisions, podPolicy, c, matching[code], code)
-			o.classes = append(o.classes, Class{Chain: slices.Clip(decisions[begin:])})
-		}
-		o.classes[at].Codes.Add(int(code))
-		o.of[code] = uint16(at)
+	for i, part := range parts {
+		begin := len(decisions)
+		decisions = chain(decisions, podPolicy, c, part.rules, int32(part.codes.First()))
+		o.classes[i] = Class{Codes: part.codes, Chain: slices.Clip(decisions[begin:])}
 	}
 	return o
+}
+
+// split divides the parts by a rule that matches these codes.
+func split(parts []matched, rule int, codes exitcodes.Set) []matched {
+	for i := range len(parts) {
+		others := parts[i].codes.Without(codes)
+		if others == parts[i].codes {
+			continue
+		}
+		if !others.Empty() {
+			parts = append(parts, matched{others, parts[i].rules})
+			parts[i].codes = parts[i].codes.Without(others)
+		}
+		parts[i].rules |= 1 << rule
+	}
+	return parts
 }
 
 // Classes are all exit codes, each in one class. They must not be changed.
@@ -68,7 +73,10 @@ func (o *Outcomes) Classes() []Class { return o.classes }
 // After are the decisions after a code, in the order in which they hold: each but the last is a
 // Restart by a rule with a limit, and holds until that is used up. It does not allocate; the result
 // must not be changed. The code must be 0..255.
-func (o *Outcomes) After(code int) []Decision { return o.classes[o.of[code]].Chain }
+func (o *Outcomes) After(code int) []Decision {
+	i := slices.IndexFunc(o.classes, func(c Class) bool { return c.Codes.Has(code) })
+	return o.classes[i].Chain
+}
 
 // chain appends what After returns for a code that these rules match.
 func chain(chain []Decision, podPolicy corev1.RestartPolicy, c *Container, matching uint64, code int32) []Decision {
