@@ -23,7 +23,7 @@ const (
 
 // AllActions and AllStrategies are what there is, sorted.
 func AllActions() []corev1.ContainerRestartRuleAction {
-	return annotationLanguage(Options{RestartAllContainers: true}).actions
+	return annotationLanguage(&Options{RestartAllContainers: true}).actions
 }
 
 // AllStrategies are all strategies, sorted.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
 	"restartrules.dev/pkg/manifest"
 )
 
@@ -46,10 +48,10 @@ func BenchmarkPod(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("10 containers, 20 rules, %d values, rules only", values), func(b *testing.B) {
 			b.ReportAllocs()
-			native := nativeLanguage(Options{})
+			native := nativeLanguage(&Options{})
 			for b.Loop() {
 				for i := range pod.Spec.Containers {
-					if errs := containerRules(pod.Spec.Containers[i].Rules, nil, native); len(errs) > 0 {
+					if errs := containerRules(pod.Spec.Containers[i].Rules, func() *field.Path { return nil }, native); len(errs) > 0 {
 						b.Fatal(errs)
 					}
 				}

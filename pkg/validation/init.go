@@ -20,7 +20,7 @@ var inits = map[string]string{
 
 // ProcessOne refuses a command, or an image's entry point, that is known to want to be process 1: behind a
 // shim it never is, with or without a shared process namespace. at is where the command is from.
-func ProcessOne(container string, command []string, at *field.Path) field.ErrorList {
+func ProcessOne(container string, command []string, at func() *field.Path) field.ErrorList {
 	if len(command) == 0 {
 		return nil
 	}
@@ -29,7 +29,7 @@ func ProcessOne(container string, command []string, at *field.Path) field.ErrorL
 	if !ok {
 		return nil
 	}
-	return field.ErrorList{field.Forbidden(at, fmt.Sprintf("container %q runs %s, by its name %s, which works as process 1 only, and behind the shim that applies the restart rules it is not: "+
+	return field.ErrorList{field.Forbidden(at(), fmt.Sprintf("container %q runs %s, by its name %s, which works as process 1 only, and behind the shim that applies the restart rules it is not: "+
 		"write the command of the program itself, or leave out the rules; if it is something else, start it through another program, for example command: [env, %s]",
 		container, program, what, program))}
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func TestProcessOne(t *testing.T) {
-	at := field.NewPath("spec", "containers").Index(0).Child("command").Index(0)
+	at := func() *field.Path { return field.NewPath("spec", "containers").Index(0).Child("command").Index(0) }
 	for _, command := range [][]string{{"/init"}, {"/init", "nginx"}, {"//init"}, {"/sbin/init"}, {"/usr/lib/systemd/systemd", "--system"}} {
 		errs := ProcessOne("app", command, at)
 		require.Len(t, errs, 1, "%v", command)

@@ -16,7 +16,7 @@ func lifted(pod *manifest.Pod, root *field.Path, opts Options) (whole *manifest.
 	if text == "" {
 		return pod, nil
 	}
-	path, native := annotation(root, api.LiftedRulesAnnotation), nativeLanguage(opts)
+	path, native := annotation(root, api.LiftedRulesAnnotation), nativeLanguage(&opts)
 	doc, problems := manifest.ParseLifted(text)
 	if len(problems) > 0 {
 		return pod, unreadable(path, problems)
@@ -28,7 +28,7 @@ func lifted(pod *manifest.Pod, root *field.Path, opts Options) (whole *manifest.
 			errs = append(errs, stale(unknown(path, "container", entry.Name, pod.Spec.Containers)))
 			continue
 		}
-		errs = append(errs, containerRules(entry.Rules, path, native)...)
+		errs = append(errs, containerRules(entry.Rules, func() *field.Path { return path }, native)...)
 	}
 	for i := range doc.InitContainers {
 		entry := &doc.InitContainers[i]
@@ -38,7 +38,7 @@ func lifted(pod *manifest.Pod, root *field.Path, opts Options) (whole *manifest.
 			errs = append(errs, stale(unknown(path, "init container", entry.Name, pod.Spec.InitContainers)))
 			continue
 		}
-		errs = append(errs, initContainerRules(entry.Rules, path, native)...)
+		errs = append(errs, initContainerRules(entry.Rules, func() *field.Path { return path }, native)...)
 		if err := notSidecar(path, c, entry); err != nil {
 			errs = append(errs, stale(err))
 		}

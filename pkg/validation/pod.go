@@ -27,15 +27,17 @@ func Pod(pod *manifest.Pod, root *field.Path, opts Options) (doc *manifest.Docum
 		d.validate(text)
 		doc, warnings, errs = d.doc, d.warnings, append(errs, d.errs...)
 	}
-	spec, native := root.Child("spec"), nativeLanguage(opts)
+	native := nativeLanguage(&opts)
 	for i := range pod.Spec.Containers {
-		errs = append(errs, containerRules(pod.Spec.Containers[i].Rules, spec.Child("containers").Index(i), native)...)
+		path := func() *field.Path { return root.Child("spec", "containers").Index(i) }
+		errs = append(errs, containerRules(pod.Spec.Containers[i].Rules, path, native)...)
 	}
 	for i := range pod.Spec.InitContainers {
-		errs = append(errs, initContainerRules(pod.Spec.InitContainers[i].Rules, spec.Child("initContainers").Index(i), native)...)
+		path := func() *field.Path { return root.Child("spec", "initContainers").Index(i) }
+		errs = append(errs, initContainerRules(pod.Spec.InitContainers[i].Rules, path, native)...)
 	}
 	for i := range pod.Spec.EphemeralContainers {
-		errs = append(errs, ephemeralContainerRules(pod.Spec.EphemeralContainers[i].Rules, spec.Child("ephemeralContainers").Index(i))...)
+		errs = append(errs, ephemeralContainerRules(pod.Spec.EphemeralContainers[i].Rules, root.Child("spec", "ephemeralContainers").Index(i))...)
 	}
 	if len(errs) == 0 {
 		warnings = append(warnings, doubts(whole, doc)...)

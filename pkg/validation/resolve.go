@@ -23,7 +23,7 @@ type Resolved struct {
 func Resolve(pod *manifest.Pod, doc *manifest.Document) (initContainers, containers []Resolved) {
 	whole, _ := pod.WithLifted() // Pod reports what is wrong with it
 	if doc == nil {
-		doc = new(manifest.Document)
+		doc = &noDocument
 	}
 	return resolveAll(whole.Spec.InitContainers, doc.InitContainer), resolveAll(whole.Spec.Containers, doc.Container)
 }

@@ -31,40 +31,46 @@ type language struct {
 	allowed *Allowed
 }
 
+// Actions, sorted. They must not be changed.
+var (
+	restartOnly   = []corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart}
+	nativeActions = append(slices.Clip(restartOnly), corev1.ContainerRestartRuleActionRestartAllContainers)
+)
+
 // nativeLanguage is the language of the container's own fields.
-func nativeLanguage(opts Options) language {
+func nativeLanguage(opts *Options) language {
 	if opts.RestartAllContainers {
-		return language{[]corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart, corev1.ContainerRestartRuleActionRestartAllContainers}, true, &opts.Allowed}
+		return language{nativeActions, true, &opts.Allowed}
 	}
-	return language{[]corev1.ContainerRestartRuleAction{corev1.ContainerRestartRuleActionRestart}, false, &opts.Allowed}
+	return language{restartOnly, false, &opts.Allowed}
 }
 
 // annotationLanguage is the language of the rules annotation, which has more actions.
-func annotationLanguage(opts Options) language {
+func annotationLanguage(opts *Options) language {
 	l := nativeLanguage(opts)
-	l.actions = append(l.actions, rules.ActionTerminate, rules.ActionTerminatePod)
+	l.actions = append(slices.Clip(l.actions), rules.ActionTerminate, rules.ActionTerminatePod)
 	return l
 }
 
 // containerRules are the errors of the API server for a regular container's rules
 // (upstream: pkg/apis/core/validation/validation.go of 1.36, validateContainerRestartPolicy).
-// The paths below the container's are only made for errors.
-func containerRules(r manifest.Rules, path *field.Path, l language) (errs field.ErrorList) {
+// Paths are only made for errors.
+func containerRules(r manifest.Rules, path func() *field.Path, l language) (errs field.ErrorList) {
 	switch {
 	case r.RestartPolicy != nil:
 		if !slices.Contains(policies, *r.RestartPolicy) {
-			errs = append(errs, field.NotSupported(path.Child("restartPolicy"), *r.RestartPolicy, policies))
+			errs = append(errs, field.NotSupported(path().Child("restartPolicy"), *r.RestartPolicy, policies))
 		}
 	case len(r.RestartPolicyRules) > 0:
-		errs = append(errs, policyRequired(path))
+		errs = append(errs, policyRequired(path()))
 	}
 	if n := len(r.RestartPolicyRules); n > maxRules {
-		errs = append(errs, field.TooMany(path.Child("restartPolicyRules"), n, maxRules))
+		errs = append(errs, field.TooMany(path().Child("restartPolicyRules"), n, maxRules))
 	}
 	for i := range r.RestartPolicyRules {
 		rule := &r.RestartPolicyRules[i]
 		at := func(name string, more ...string) *field.Path {
-			return path.Child("restartPolicyRules").Index(i).Child(name, more...)
+			return path().Child("restartPolicyRules").Index(i).Child(name, more...)
 		}
 		if !slices.Contains(l.actions, rule.Action) {
 			errs = append(errs, field.NotSupported(at("action"), rule.Action, l.actions))
@@ -88,15 +94,15 @@ func containerRules(r manifest.Rules, path *field.Path, l language) (errs field.
 
 // initContainerRules are the errors of the API server for an init container's or a sidecar's rules
 // (upstream: validateInitContainerRestartPolicy in the same file).
-func initContainerRules(r manifest.Rules, path *field.Path, l language) field.ErrorList {
+func initContainerRules(r manifest.Rules, path func() *field.Path, l language) field.ErrorList {
 	switch {
 	case r.RestartPolicy == nil && len(r.RestartPolicyRules) > 0:
-		return field.ErrorList{policyRequired(path)}
+		return field.ErrorList{policyRequired(path())}
 	case r.RestartPolicy != nil && *r.RestartPolicy == corev1.ContainerRestartPolicyAlways && !l.sidecarRules:
 		if len(r.RestartPolicyRules) == 0 {
 			return nil
 		}
-		return field.ErrorList{field.Forbidden(path.Child("restartPolicyRules"), "restartPolicyRules are not allowed for init containers with restart policy Always")}
+		return field.ErrorList{field.Forbidden(path().Child("restartPolicyRules"), "restartPolicyRules are not allowed for init containers with restart policy Always")}
 	}
 	return containerRules(r, path, l)
 }

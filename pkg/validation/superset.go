@@ -56,7 +56,7 @@ func (d *document) container(entry *manifest.DocumentContainer) {
 		d.add(unknown(path, "container", entry.Name, d.pod.Spec.Containers))
 		return
 	}
-	d.add(containerRules(entry.Rules, path, annotationLanguage(d.opts))...)
+	d.add(containerRules(entry.Rules, func() *field.Path { return path }, annotationLanguage(&d.opts))...)
 	d.limits(path, entry)
 	d.compare(path, c, find(d.pod.Spec.Containers, entry.Name), entry)
 }
@@ -68,7 +68,7 @@ func (d *document) initContainer(entry *manifest.DocumentContainer) {
 		d.add(unknown(path, "init container", entry.Name, d.pod.Spec.InitContainers))
 		return
 	}
-	d.add(initContainerRules(entry.Rules, path, annotationLanguage(d.opts))...)
+	d.add(initContainerRules(entry.Rules, func() *field.Path { return path }, annotationLanguage(&d.opts))...)
 	d.limits(path, entry)
 	if c.IsSidecar() {
 		d.sidecar(path, entry)
@@ -87,7 +87,7 @@ func (d *document) limits(path *field.Path, entry *manifest.DocumentContainer) {
 		switch {
 		case limit.MaxRestarts == 0 && limit.Within > 0:
 			d.add(field.Required(path.Child("maxRestarts"), "within is the time in which the rule may restart the container that often"))
-		case limit.MaxRestarts > 0 && action != corev1.ContainerRestartRuleActionRestart && slices.Contains(annotationLanguage(d.opts).actions, action):
+		case limit.MaxRestarts > 0 && action != corev1.ContainerRestartRuleActionRestart && slices.Contains(annotationLanguage(&d.opts).actions, action):
 			d.add(field.Forbidden(path.Child("maxRestarts"), fmt.Sprintf("only a rule with action Restart can be used up, this one has action %s", action)))
 		}
 	}

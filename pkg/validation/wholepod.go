@@ -18,8 +18,12 @@ import (
 // Excluded are the containers that a restart of the whole Pod leaves alone, by name. The Pod may
 // not have all of them.
 func Excluded(pod *manifest.Pod) map[string]bool {
+	list := pod.Metadata.Annotations[api.ExcludeContainersAnnotation]
+	if list == "" {
+		return nil
+	}
 	names := map[string]bool{}
-	for name := range strings.SplitSeq(pod.Metadata.Annotations[api.ExcludeContainersAnnotation], ",") {
+	for name := range strings.SplitSeq(list, ",") {
 		if name = strings.TrimSpace(name); name != "" {
 			names[name] = true
 		}
@@ -31,6 +35,9 @@ func Excluded(pod *manifest.Pod) map[string]bool {
 // container later.
 func unknownExcluded(pod *manifest.Pod) (warnings []string) {
 	excluded := Excluded(pod)
+	if len(excluded) == 0 {
+		return nil
+	}
 	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
 		delete(excluded, c.Name)
 	}
