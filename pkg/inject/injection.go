@@ -38,8 +38,7 @@ type injection struct {
 
 // part is one container.
 type part struct {
-	// path is the JSON pointer of the live container, index where it is in its list.
-	path       string
+	// index is where the live container is in its list.
 	index      int
 	live, user *manifest.Container
 	planKind   string
@@ -50,6 +49,8 @@ type part struct {
 	backoff  *manifest.Backoff
 	raised   bool
 	compiled *compile.Container
+	// onExit is the text of the shim's exit table; empty if there is no shim.
+	onExit string
 }
 
 func newInjection(live, user *manifest.Pod, doc *manifest.Document, opts Options) *injection {
@@ -74,7 +75,10 @@ func newInjection(live, user *manifest.Pod, doc *manifest.Document, opts Options
 		Probed:      inj.probed(),
 	})
 	for i := range inj.parts {
-		inj.parts[i].compiled = &inj.compiled.Containers[i]
+		p := &inj.parts[i]
+		if p.compiled = &inj.compiled.Containers[i]; p.compiled.Wrapped {
+			p.onExit = p.compiled.OnExit.String()
+		}
 	}
 	inj.raiseBackoffs()
 	return inj
@@ -83,7 +87,6 @@ func newInjection(live, user *manifest.Pod, doc *manifest.Document, opts Options
 // addList adds the containers of one list, with what holds for each of the user's. The user's list is
 // the live one, in the same order, without the watcher if it is ours.
 func (inj *injection) addList(kind string, live, user []manifest.Container, resolved []validation.Resolved) {
-	path := "/spec/" + kind + "s"
 	next := 0
 	for i := range live {
 		if next == len(user) || live[i].Name != user[next].Name {
@@ -92,7 +95,7 @@ func (inj *injection) addList(kind string, live, user []manifest.Container, reso
 		c, r := &user[next], &resolved[next]
 		next++
 		inj.parts = append(inj.parts, part{
-			path: at(path, i), index: i, live: &live[i], user: c, planKind: kind, backoff: r.Backoff,
+			index: i, live: &live[i], user: c, planKind: kind, backoff: r.Backoff,
 			rules: rules.Container{
 				Name: c.Name, Kind: kindOf(kind, c), Policy: r.RestartPolicy, Rules: r.RestartPolicyRules,
 				Limits: r.Limits, MaxRestarts: r.MaxRestarts,

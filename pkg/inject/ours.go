@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -15,10 +16,11 @@ import (
 // ourContainer is a container that is injected.
 type ourContainer struct {
 	name string
-	// json is the whole container but its resources; those of its fields that others may have
-	// changed are left out in fixed.
-	json, fixed json.RawMessage
-	resources   corev1.ResourceRequirements
+	// whole is what it is added as. fixed is without its resources, and without those of its fields that
+	// others may have changed; it is there if the Pod has the container.
+	whole     any
+	fixed     json.RawMessage
+	resources corev1.ResourceRequirements
 	// unprobed says that it must not have a readinessProbe.
 	unprobed bool
 }
@@ -58,7 +60,11 @@ func (inj *injection) ourContainers(p *patch) error {
 	}
 	for i := range inj.twins {
 		t := &inj.twins[i]
-		c := ourContainer{name: t.name, json: t.json, fixed: t.json, resources: t.resources}
+		c := ourContainer{name: t.name, fixed: t.json, resources: t.resources}
+		var err error
+		if c.whole, err = withResources(t.json, corev1.ResourceRequirements{}, t.resources); err != nil {
+			return err
+		}
 		if t.sidecar {
 			first = append(first, c)
 		} else {
@@ -104,16 +110,17 @@ func (inj *injection) ours(kind string) (indexes []int) {
 // ourWatcher is the watcher. Others may rewrite images, and the probe: service meshes do.
 func (inj *injection) ourWatcher() (w ourContainer, err error) {
 	c := inj.watcherContainer()
-	w = ourContainer{name: c.Name, resources: c.Resources, unprobed: c.ReadinessProbe == nil}
-	c.Resources = corev1.ResourceRequirements{}
-	if w.json, err = json.Marshal(c); err == nil {
-		c.Image, c.ImagePullPolicy = "", ""
-		if inj.probeRewritten() {
-			c.ReadinessProbe = nil
-		}
-		w.fixed, err = json.Marshal(c)
+	w = ourContainer{name: c.Name, whole: c, resources: c.Resources, unprobed: c.ReadinessProbe == nil}
+	if find(inj.live.Spec.InitContainers, c.Name) == nil {
+		return w, nil
 	}
-	if err != nil {
+	fixed := *c
+	fixed.Resources = corev1.ResourceRequirements{}
+	fixed.Image, fixed.ImagePullPolicy = "", ""
+	if inj.probeRewritten() {
+		fixed.ReadinessProbe = nil
+	}
+	if w.fixed, err = json.Marshal(fixed); err != nil {
 		return w, fmt.Errorf("encode container %s: %w", api.WatcherContainer, err)
 	}
 	return w, nil
@@ -146,26 +153,21 @@ func (l *ourList) keeps(index int, want *ourContainer) bool {
 }
 
 // value is what a container that is not there yet, or not in its place, is added as.
-func (l *ourList) value(want *ourContainer) (json.RawMessage, error) {
+func (l *ourList) value(want *ourContainer) (any, error) {
 	if i := l.find(want.name); i >= 0 && l.keeps(i, want) {
 		return withResources(l.raw[i], l.live[i].Resources, want.resources)
 	}
-	return withResources(want.json, corev1.ResourceRequirements{}, want.resources)
+	return want.whole, nil
 }
 
 // settle makes the live container at that index, which stays in its place, what it is to be.
-func (l *ourList) settle(index int, want *ourContainer) error {
+func (l *ourList) settle(index int, want *ourContainer) {
 	switch {
 	case !l.keeps(index, want):
-		value, err := l.value(want)
-		if err != nil {
-			return err
-		}
-		l.patch.replace(at(l.path, index), value)
+		l.patch.replace(l.patch.at(l.path, index), want.whole)
 	case !covers(l.live[index].Resources, want.resources):
-		l.patch.add(at(l.path, index)+"/resources", want.resources)
+		l.patch.add(l.patch.path(l.path, "/", strconv.Itoa(index), "/resources"), want.resources)
 	}
-	return nil
 }
 
 // withResources is the container with the resources that it lacks.
@@ -192,8 +194,8 @@ func (l *ourList) append(want []ourContainer) error {
 		at := slices.IndexFunc(want, func(c ourContainer) bool { return c.name == l.live[i].Name })
 		if at < 0 {
 			gone = append(gone, i)
-		} else if err := l.settle(i, &want[at]); err != nil {
-			return err
+		} else {
+			l.settle(i, &want[at])
 		}
 	}
 	l.patch.removeAt(l.path, gone)
@@ -205,7 +207,7 @@ func (l *ourList) append(want []ourContainer) error {
 		if err != nil {
 			return err
 		}
-		l.patch.add(l.path+"/-", value)
+		l.patch.add(l.patch.path(l.path, "/-"), value)
 	}
 	return nil
 }
@@ -219,13 +221,11 @@ func (l *ourList) prepend(want []ourContainer, before int) error {
 	}
 	if inPlace {
 		for i := range want {
-			if err := l.settle(l.ours[i], &want[i]); err != nil {
-				return err
-			}
+			l.settle(l.ours[i], &want[i])
 		}
 		return nil
 	}
-	values := make([]json.RawMessage, len(want))
+	values := make([]any, len(want))
 	for i := range want {
 		var err error
 		if values[i], err = l.value(&want[i]); err != nil {
@@ -238,7 +238,7 @@ func (l *ourList) prepend(want []ourContainer, before int) error {
 		return nil
 	}
 	for i, value := range values {
-		l.patch.add(at(l.path, i), value)
+		l.patch.add(l.patch.at(l.path, i), value)
 	}
 	return nil
 }

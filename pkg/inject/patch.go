@@ -1,7 +1,6 @@
 package inject
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,7 +19,30 @@ type Op struct {
 // as the operations before have left it.
 type patch struct {
 	ops []Op
+	// paths holds the paths, one behind the other.
+	paths strings.Builder
 }
+
+// path is the JSON pointer of these parts.
+func (p *patch) path(parts ...string) string {
+	const piece = 512
+	length := 0
+	for _, part := range parts {
+		length += len(part)
+	}
+	if p.paths.Cap()-p.paths.Len() < length {
+		p.paths = strings.Builder{} // what is in the old one stays where it is
+		p.paths.Grow(max(piece, length))
+	}
+	begin := p.paths.Len()
+	for _, part := range parts {
+		p.paths.WriteString(part)
+	}
+	return p.paths.String()[begin:]
+}
+
+// at is the JSON pointer of an item of a list.
+func (p *patch) at(list string, index int) string { return p.path(list, "/", strconv.Itoa(index)) }
 
 func (p *patch) add(path string, value any) { p.ops = append(p.ops, Op{"add", path, value}) }
 
@@ -33,7 +55,7 @@ func (p *patch) command(container, field string, live, want []string) {
 	if slices.Equal(live, want) {
 		return
 	}
-	path := container + field
+	path := p.path(container, field)
 	switch {
 	case len(live) == 0:
 		p.add(path, want)
@@ -50,13 +72,18 @@ func (p *patch) set(path string, live, want map[string]string) {
 		p.add(path, want)
 		return
 	}
-	for _, key := range slices.Sorted(maps.Keys(want)) {
+	keys := make([]string, 0, 8)
+	for key := range want {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
 		value, ok := live[key]
 		switch {
 		case !ok:
-			p.add(path+"/"+escape(key), want[key])
+			p.add(p.path(path, "/", escape(key)), want[key])
 		case value != want[key]:
-			p.replace(path+"/"+escape(key), want[key])
+			p.replace(p.path(path, "/", escape(key)), want[key])
 		}
 	}
 }
@@ -75,18 +102,16 @@ func appendTo[L, V any](p *patch, path string, live []L, values ...V) {
 		return
 	}
 	for _, v := range values {
-		p.add(path+"/-", v)
+		p.add(p.path(path, "/-"), v)
 	}
 }
 
 // removeAt removes items of a list by their indexes, which ascend.
 func (p *patch) removeAt(path string, indexes []int) {
 	for _, i := range slices.Backward(indexes) {
-		p.remove(at(path, i))
+		p.remove(p.at(path, i))
 	}
 }
-
-func at(path string, index int) string { return path + "/" + strconv.Itoa(index) }
 
 // Pointer is the JSON pointer (RFC 6901) of these keys.
 func Pointer(keys ...string) string {

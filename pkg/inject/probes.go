@@ -26,13 +26,13 @@ var startedCommand = []string{api.ShimPath, "started"}
 func (c *part) probesMove() bool { return c.compiled.Member && c.rules.Kind != rules.Init }
 
 // setProbes makes the probes of a container what they are to be.
-func (c *part) setProbes(p *patch) {
+func (c *part) setProbes(p *patch, path string) {
 	liveness, startup := c.user.LivenessProbe, c.user.StartupProbe
 	if c.probesMove() {
 		liveness, startup = nil, rewritten(startup)
 	}
 	set := func(name string, live, want manifest.Raw) {
-		setField(p, c.path, name, live != nil, want != nil, live.Contains(want), want)
+		setField(p, path, name, live != nil, want != nil, live.Contains(want), want)
 	}
 	set("/livenessProbe", c.live.LivenessProbe, liveness)
 	set("/startupProbe", c.live.StartupProbe, startup)

@@ -51,7 +51,7 @@ func (inj *injection) plan() (string, error) {
 func (inj *injection) planned(part *part) (plan.Container, error) {
 	c := plan.Container{Name: part.user.Name, Kind: part.planKind, Wrapped: part.compiled.Wrapped, Why: part.compiled.Why, Role: inj.role(part)}
 	if c.Wrapped {
-		c.OnExit = part.compiled.OnExit.String()
+		c.OnExit = part.onExit
 		if part.backoff != nil {
 			c.Backoff = part.backoff.String()
 		}

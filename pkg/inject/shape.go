@@ -2,6 +2,7 @@ package inject
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -74,6 +75,7 @@ func withVolume(list string) string {
 
 // container makes one container what it is to be.
 func (inj *injection) container(p *patch, c *part) {
+	path := p.path("/spec/", c.planKind, "s/", strconv.Itoa(c.index))
 	command, hook := c.user.Command, c.user.PreStopExec()
 	var mounts []corev1.VolumeMount
 	if c.compiled.Wrapped {
@@ -84,13 +86,13 @@ func (inj *injection) container(p *patch, c *part) {
 		mounts = mountsOf(c.user.Name)
 	}
 	if image := c.image(); c.live.Image != image {
-		p.replace(c.path+"/image", image)
+		p.replace(p.path(path, "/image"), image)
 	}
-	p.command(c.path, "/command", c.live.Command, command)
-	p.command(c.path, "/lifecycle/preStop/exec/command", c.live.PreStopExec(), hook)
-	setMounts(p, c.path+"/volumeMounts", c.live.VolumeMounts, c.user.VolumeMounts, mounts)
-	setNative(p, c.path, c.live.Rules, c.carried())
-	c.setProbes(p)
+	p.command(path, "/command", c.live.Command, command)
+	p.command(path, "/lifecycle/preStop/exec/command", c.live.PreStopExec(), hook)
+	setMounts(p, path, c.live.VolumeMounts, c.user.VolumeMounts, mounts)
+	setNative(p, path, c.live.Rules, c.carried())
+	c.setProbes(p, path)
 }
 
 // setNative makes the native fields of a container what they are to be.
@@ -106,11 +108,11 @@ func setNative(p *patch, path string, live, want manifest.Rules) {
 func setField[T any](p *patch, container, field string, there, wanted, same bool, value T) {
 	switch {
 	case there && !wanted:
-		p.remove(container + field)
+		p.remove(p.path(container, field))
 	case wanted && !there:
-		p.add(container+field, value)
+		p.add(p.path(container, field), value)
 	case wanted && !same:
-		p.replace(container+field, value)
+		p.replace(p.path(container, field), value)
 	}
 }
 
@@ -122,9 +124,9 @@ func mountsOf(name string) []corev1.VolumeMount {
 	}
 }
 
-// setMounts makes the mounts of ours in a container what they are to be. The user's mounts are the
+// setMounts makes the mounts of ours in the container at that path what they are to be. The user's mounts are the
 // live ones without ours.
-func setMounts(p *patch, path string, live, user []manifest.VolumeMount, want []corev1.VolumeMount) {
+func setMounts(p *patch, container string, live, user []manifest.VolumeMount, want []corev1.VolumeMount) {
 	var there []int
 	same := len(live)-len(user) == len(want)
 	if len(live) != len(user) {
@@ -136,29 +138,34 @@ func setMounts(p *patch, path string, live, user []manifest.VolumeMount, want []
 		}
 	}
 	if !same {
+		path := p.path(container, "/volumeMounts")
 		p.removeAt(path, there)
 		appendTo(p, path, live, want...)
 	}
 }
 
 // controlVolume brings what may change while the Pod lives to its watcher. The kubelet keeps it up to date, so nobody
-// has to reach into the Pod, and no webhook has to be there.
-func controlVolume() corev1.Volume {
-	return corev1.Volume{Name: api.ControlVolumeName, VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{
-		Items: []corev1.DownwardAPIVolumeFile{{Path: api.ControlPausedFile,
-			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['" + api.PausedAnnotation + "']"}}}}}}
-}
+// has to reach into the Pod, and no webhook has to be there. It must not be changed.
+var controlVolume = corev1.Volume{Name: api.ControlVolumeName, VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{
+	Items: []corev1.DownwardAPIVolumeFile{{Path: api.ControlPausedFile,
+		FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['" + api.PausedAnnotation + "']"}}}}}}
+
+// sharedVolume holds what watcher and shims share. It must not be changed.
+var sharedVolume = corev1.Volume{Name: api.VolumeName, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
 
 // volumes makes our volumes what they are to be. The user's are the live ones without ours.
 func (inj *injection) volumes(p *patch) {
 	var want []corev1.Volume
 	if inj.wrapped() {
-		want = append(want, corev1.Volume{Name: api.VolumeName, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+		want = append(make([]corev1.Volume, 0, 4), sharedVolume)
 		if name := inj.initScripts(); name != "" {
 			want = append(want, corev1.Volume{Name: api.ScriptsVolumeName, VolumeSource: corev1.VolumeSource{
 				ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}})
 		}
-		want = append(append(want, inj.reportVolumes()...), controlVolume())
+		if inj.opts.ReportURL != "" {
+			want = append(want, reportVolume)
+		}
+		want = append(want, controlVolume)
 	}
 	wanted := func(name string) bool {
 		return slices.ContainsFunc(want, func(v corev1.Volume) bool { return v.Name == name })

@@ -21,7 +21,7 @@ func (inj *injection) shim(c *part) []string {
 	case c.compiled.Member:
 		mode = "own" // it decides by itself, and runs the commands of probes for the watcher
 	}
-	return inj.shimOf(c.user.Name, mode, c.compiled.OnExit.String(), c, inj.execs(c))
+	return inj.shimOf(c.user.Name, mode, c.onExit, c, inj.execs(c))
 }
 
 // shimOf is the beginning of the command of a container that runs what c runs.

@@ -3,6 +3,7 @@ package inject
 import (
 	"fmt"
 	"slices"
+	"strconv"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
@@ -147,7 +148,7 @@ func (u *update) containers(kind string, list, old, user []manifest.Container) {
 		if entry == nil || entry.Kind != kind || was == nil || wrote == nil {
 			continue
 		}
-		path := at("/spec/"+kind+"s", i)
+		path := u.patch.path("/spec/", kind, "s/", strconv.Itoa(i))
 		reset := u.policyReset
 		if again(c.Command, was.Command, wrote.Command) {
 			u.patch.replace(path+"/command", was.Command)
@@ -178,7 +179,7 @@ func (u *update) image(c, was *manifest.Container, entry *plan.Container) {
 	for _, kind := range []string{plan.KindContainer, plan.KindInitContainer} {
 		for i, twin := range listOf(&u.pod.Spec, kind) {
 			if twin.Name == entry.Twin && twin.Image == was.Image {
-				u.patch.replace(at("/spec/"+kind+"s", i)+"/image", c.Image)
+				u.patch.replace(u.patch.path("/spec/", kind, "s/", strconv.Itoa(i), "/image"), c.Image)
 			}
 		}
 	}
@@ -196,7 +197,7 @@ func (u *update) rules(c *manifest.Container, was, declared manifest.Rules, kind
 	is := c.Rules
 	known := is.Equal(declared) || !is.IsZero() && (is.Equal(was) || is.Equal(u.annotated(kind, c.Name)))
 	if known || is.IsZero() && !reset {
-		setNative(&u.patch, at("/spec/"+kind+"s", index), is, was)
+		setNative(&u.patch, u.patch.path("/spec/", kind, "s/", strconv.Itoa(index)), is, was)
 		return
 	}
 	path := field.NewPath("spec", kind+"s").Index(index)

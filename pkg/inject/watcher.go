@@ -12,38 +12,52 @@ import (
 // nonroot is the user and group of the watcher, those of distroless images.
 const nonroot = 65532
 
+// What is the same in every watcher. It must not be changed.
+var (
+	sidecar        = corev1.ContainerRestartPolicyAlways
+	watcherCommand = []string{"/shim", "run", "--container=" + api.WatcherContainer, "--on-exit=0-255:restart/policy",
+		"--backoff=10ms/1s/1s", "--dir=", "--", "/watcher", "serve"}
+	watcherEnv = []corev1.EnvVar{
+		fromField(api.PlanEnv, "metadata.annotations['"+api.PlanAnnotation+"']"),
+		fromField(api.PodIPEnv, "status.podIP"),
+	}
+	watcherLifecycle = corev1.Lifecycle{
+		PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/watcher", "install"}}},
+		PreStop:   &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/watcher", "terminating"}}},
+	}
+	watcherSecurity = corev1.SecurityContext{
+		RunAsNonRoot:             new(true),
+		RunAsUser:                new(int64(nonroot)),
+		RunAsGroup:               new(int64(nonroot)),
+		AllowPrivilegeEscalation: new(false),
+		ReadOnlyRootFilesystem:   new(true),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+)
+
 // watcherContainer is the container that is injected. It passes the Pod Security Standard
 // "restricted".
-func (inj *injection) watcherContainer() corev1.Container {
-	always, user := corev1.ContainerRestartPolicyAlways, inj.watcherUser()
-	return corev1.Container{
+func (inj *injection) watcherContainer() *corev1.Container {
+	c := &corev1.Container{
 		Name:            api.WatcherContainer,
 		Image:           inj.opts.Image,
 		ImagePullPolicy: inj.opts.ImagePullPolicy,
-		RestartPolicy:   &always,
-		Command: []string{"/shim", "run", "--container=" + api.WatcherContainer, "--on-exit=0-255:restart/policy",
-			"--backoff=10ms/1s/1s", "--dir=", "--", "/watcher", "serve"},
-		Env: append([]corev1.EnvVar{
-			fromField(api.PlanEnv, "metadata.annotations['"+api.PlanAnnotation+"']"),
-			fromField(api.PodIPEnv, "status.podIP"),
-		}, inj.reportEnv()...),
-		ReadinessProbe: inj.readinessProbe(),
-		Lifecycle: &corev1.Lifecycle{
-			PostStart: &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/watcher", "install"}}},
-			PreStop:   &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/watcher", "terminating"}}},
-		},
-		VolumeMounts: inj.watcherMounts(),
-		Resources:    watcherResources(&inj.user.Spec, &inj.opts.Resources),
-		SecurityContext: &corev1.SecurityContext{
-			RunAsNonRoot:             new(user != 0),
-			RunAsUser:                &user,
-			RunAsGroup:               new(int64(nonroot)),
-			AllowPrivilegeEscalation: new(false),
-			ReadOnlyRootFilesystem:   new(true),
-			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-			SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		},
+		RestartPolicy:   &sidecar,
+		Command:         watcherCommand,
+		Env:             append(slices.Clip(watcherEnv), inj.reportEnv()...),
+		ReadinessProbe:  inj.readinessProbe(),
+		Lifecycle:       &watcherLifecycle,
+		VolumeMounts:    inj.watcherMounts(),
+		Resources:       watcherResources(&inj.user.Spec, &inj.opts.Resources),
+		SecurityContext: &watcherSecurity,
 	}
+	if user := inj.watcherUser(); user != nonroot {
+		own := watcherSecurity
+		own.RunAsNonRoot, own.RunAsUser = new(user != 0), &user
+		c.SecurityContext = &own
+	}
+	return c
 }
 
 func fromField(name, path string) corev1.EnvVar {
@@ -79,7 +93,7 @@ func (inj *injection) readinessPort() int32 {
 }
 
 func (inj *injection) watcherMounts() []corev1.VolumeMount {
-	mounts := []corev1.VolumeMount{{Name: api.VolumeName, MountPath: api.MountPath}}
+	mounts := append(make([]corev1.VolumeMount, 0, 4), corev1.VolumeMount{Name: api.VolumeName, MountPath: api.MountPath})
 	if inj.initScripts() != "" {
 		mounts = append(mounts, corev1.VolumeMount{Name: api.ScriptsVolumeName, MountPath: api.ScriptsPath, ReadOnly: true})
 	}
