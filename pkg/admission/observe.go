@@ -2,7 +2,6 @@ package admission
 
 import (
 	"bytes"
-	"encoding/json"
 
 	admissionv1 "k8s.io/api/admission/v1"
 
@@ -47,7 +46,7 @@ func observed(result inject.Result, outcomeOf func(patch []byte) outcome) decisi
 	case len(result.Patch) == 0:
 		return allowed(response, outcomeUnchanged)
 	}
-	patch, err := json.Marshal(result.Patch)
+	patch, err := inject.EncodePatch(result.Patch)
 	if err != nil {
 		return failed(err)
 	}

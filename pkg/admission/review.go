@@ -2,10 +2,12 @@ package admission
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -190,16 +192,36 @@ func putBack(body *bytes.Buffer) {
 
 // writeReview answers a request.
 func writeReview(w http.ResponseWriter, response *admissionv1.AdmissionResponse) error {
-	body, err := json.Marshal(admissionv1.AdmissionReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: reviewVersion, Kind: "AdmissionReview"},
-		Response: response,
-	})
+	buffer := buffers.Get().(*bytes.Buffer)
+	defer putBack(buffer)
+	body, err := appendReview(buffer.AvailableBuffer(), response)
 	if err != nil {
 		return fmt.Errorf("encode the AdmissionReview: %w", err)
 	}
+	buffer.Write(body) // keeps it for the next
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // otherwise it is sent in chunks, and in more packets
 	if _, err := w.Write(body); err != nil {
 		return fmt.Errorf("write the AdmissionReview: %w", err)
 	}
 	return nil
+}
+
+// appendReview writes the answer as JSON. The patch, most of it, is not gone through by encoding/json.
+func appendReview(body []byte, response *admissionv1.AdmissionResponse) ([]byte, error) {
+	rest := *response
+	rest.Patch = nil
+	encoded, err := json.Marshal(&rest)
+	if err != nil {
+		return nil, err
+	}
+	body = append(body, `{"kind":"AdmissionReview","apiVersion":"`...)
+	body = append(append(body, reviewVersion...), `","response":`...)
+	if response.Patch == nil {
+		return append(append(body, encoded...), '}'), nil
+	}
+	body = append(body, `{"patch":"`...)
+	body = base64.StdEncoding.AppendEncode(body, response.Patch)
+	body = append(body, `",`...)
+	return append(append(body, encoded[1:]...), '}'), nil // it has a uid at least
 }

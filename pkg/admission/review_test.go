@@ -142,3 +142,29 @@ func FuzzScanReview(f *testing.F) {
 		require.Equal(t, want, got)
 	})
 }
+
+func TestAppendReview(t *testing.T) {
+	for name, response := range map[string]*admissionv1.AdmissionResponse{
+		"allowed":  {UID: "u", Allowed: true, Warnings: []string{"<a>"}},
+		"changed":  {UID: "\"", Allowed: true, Patch: []byte(`[{"op":"remove","path":"/a"}]`), PatchType: ptr.To(admissionv1.PatchTypeJSONPatch), Warnings: []string{"a"}},
+		"no patch": {UID: "u", Patch: []byte{}},
+		"denied":   {UID: "u", Result: &metav1.Status{Status: "Failure", Reason: "Invalid", Code: 422}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := appendReview(nil, response)
+			require.NoError(t, err)
+			var read, want admissionv1.AdmissionReview
+			require.NoError(t, json.Unmarshal(got, &read))
+			encoded, err := json.Marshal(admissionv1.AdmissionReview{
+				TypeMeta: metav1.TypeMeta{APIVersion: "admission.k8s.io/v1", Kind: "AdmissionReview"}, Response: response})
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(encoded, &want))
+			if len(response.Patch) > 0 {
+				require.JSONEq(t, string(encoded), string(got))
+			}
+			want.Response.Patch = append([]byte(nil), want.Response.Patch...)
+			read.Response.Patch = append([]byte(nil), read.Response.Patch...)
+			require.Equal(t, want, read)
+		})
+	}
+}

@@ -252,7 +252,7 @@ func (h *Webhook) mutate(req *request, outcomeOf func(patch []byte) outcome, cre
 		}
 		return d
 	}
-	patch, err := json.Marshal(result.Patch)
+	patch, err := inject.EncodePatch(result.Patch)
 	if err != nil {
 		return failed(fmt.Errorf("encode the patch: %w", err))
 	}

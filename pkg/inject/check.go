@@ -189,7 +189,7 @@ func (c *check) container(path *field.Path, live *manifest.Container, entry *pla
 		c.changed(path.Child("command"), "the command of container %q doesn't begin with the shim %s and its exit table", live.Name, api.ShimPath)
 	}
 	for _, want := range mountsOf(entry.Name) {
-		if !slices.Contains(live.VolumeMounts, manifest.MountOf(want)) {
+		if !slices.Contains(live.VolumeMounts, want) {
 			c.changed(path.Child("volumeMounts"), "container %q doesn't mount %s of volume %q at %s", live.Name, want.SubPath, want.Name, want.MountPath)
 		}
 	}

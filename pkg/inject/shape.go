@@ -77,7 +77,7 @@ func withVolume(list string) string {
 func (inj *injection) container(p *patch, c *part) {
 	path := p.path("/spec/", c.planKind, "s/", strconv.Itoa(c.index))
 	command, hook := c.user.Command, c.user.PreStopExec()
-	var mounts []corev1.VolumeMount
+	var mounts []manifest.VolumeMount
 	if c.compiled.Wrapped {
 		command = append(inj.shim(c), c.command()...)
 		if len(hook) > 0 {
@@ -117,8 +117,8 @@ func setField[T any](p *patch, container, field string, there, wanted, same bool
 }
 
 // mountsOf are what a wrapped container sees of the volume.
-func mountsOf(name string) []corev1.VolumeMount {
-	return []corev1.VolumeMount{
+func mountsOf(name string) []manifest.VolumeMount {
+	return []manifest.VolumeMount{
 		{Name: api.VolumeName, MountPath: api.MountPath, SubPath: api.ContainersDir + "/" + name, ReadOnly: true},
 		{Name: api.VolumeName, MountPath: api.AttemptPath, SubPath: api.AttemptsDir + "/" + name},
 	}
@@ -126,13 +126,13 @@ func mountsOf(name string) []corev1.VolumeMount {
 
 // setMounts makes the mounts of ours in the container at that path what they are to be. The user's mounts are the
 // live ones without ours.
-func setMounts(p *patch, container string, live, user []manifest.VolumeMount, want []corev1.VolumeMount) {
+func setMounts(p *patch, container string, live, user, want []manifest.VolumeMount) {
 	var there []int
 	same := len(live)-len(user) == len(want)
 	if len(live) != len(user) {
 		for i, m := range live {
 			if m.Name == api.VolumeName {
-				same = same && len(there) < len(want) && m == manifest.MountOf(want[len(there)])
+				same = same && len(there) < len(want) && m == want[len(there)]
 				there = append(there, i)
 			}
 		}

@@ -101,13 +101,8 @@ type Port struct {
 type VolumeMount struct {
 	Name      string `json:"name"`
 	MountPath string `json:"mountPath"`
-	SubPath   string `json:"subPath"`
-	ReadOnly  bool   `json:"readOnly"`
-}
-
-// MountOf is the part of the mount that we read.
-func MountOf(m corev1.VolumeMount) VolumeMount {
-	return VolumeMount{Name: m.Name, MountPath: m.MountPath, SubPath: m.SubPath, ReadOnly: m.ReadOnly}
+	SubPath   string `json:"subPath,omitempty"`
+	ReadOnly  bool   `json:"readOnly,omitempty"`
 }
 
 // Lifecycle is the part of a Lifecycle that we read.

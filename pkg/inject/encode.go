@@ -1,0 +1,100 @@
+package inject
+
+import (
+	"encoding/json"
+	"fmt"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/manifest"
+)
+
+// EncodePatch is a patch as JSON: what encoding/json makes of it, in a fraction of the time.
+func EncodePatch(ops []Op) ([]byte, error) {
+	text := append(make([]byte, 0, 6<<10), '[')
+	for i, op := range ops {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = appendText(append(text, `{"op":`...), op.Op)
+		text = appendText(append(text, `,"path":`...), op.Path)
+		if op.Value != nil {
+			var err error
+			if text, err = appendValue(append(text, `,"value":`...), op.Value); err != nil {
+				return nil, fmt.Errorf("encode what is to be at %s: %w", op.Path, err)
+			}
+		}
+		text = append(text, '}')
+	}
+	return append(text, ']'), nil
+}
+
+// appendValue writes itself what nearly every patch has.
+func appendValue(text []byte, value any) ([]byte, error) {
+	switch value := value.(type) {
+	case string:
+		return appendText(text, value), nil
+	case corev1.RestartPolicy:
+		return appendText(text, string(value)), nil
+	case []string:
+		return appendList(text, value, appendText), nil
+	case []manifest.VolumeMount:
+		return appendList(text, value, appendMount), nil
+	case manifest.VolumeMount:
+		return appendMount(text, value), nil
+	}
+	encoded, err := json.Marshal(value)
+	return append(text, encoded...), err
+}
+
+func appendList[T any](text []byte, list []T, item func([]byte, T) []byte) []byte {
+	if list == nil {
+		return append(text, "null"...)
+	}
+	text = append(text, '[')
+	for i, value := range list {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = item(text, value)
+	}
+	return append(text, ']')
+}
+
+func appendMount(text []byte, m manifest.VolumeMount) []byte {
+	text = appendText(append(text, `{"name":`...), m.Name)
+	text = appendText(append(text, `,"mountPath":`...), m.MountPath)
+	if m.SubPath != "" {
+		text = appendText(append(text, `,"subPath":`...), m.SubPath)
+	}
+	if m.ReadOnly {
+		text = append(text, `,"readOnly":true`...)
+	}
+	return append(text, '}')
+}
+
+// appendText writes a string.
+func appendText(text []byte, s string) []byte {
+	if !utf8.ValidString(s) {
+		encoded, _ := json.Marshal(s) // it puts something in the place of what is not valid
+		return append(text, encoded...)
+	}
+	const hex = "0123456789abcdef"
+	text = append(text, '"')
+	done := 0
+	for i := range len(s) {
+		c := s[i]
+		if c >= ' ' && c != '"' && c != '\\' {
+			continue
+		}
+		text = append(text, s[done:i]...)
+		done = i + 1
+		if c < ' ' {
+			text = append(text, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+		} else {
+			text = append(text, '\\', c)
+		}
+	}
+	return append(append(text, s[done:]...), '"')
+}

@@ -1,0 +1,48 @@
+package inject
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"restartrules.dev/pkg/manifest"
+)
+
+func TestEncodePatch(t *testing.T) {
+	mount := manifest.VolumeMount{Name: "v", MountPath: "/v"}
+	for _, ops := range [][]Op{
+		{},
+		{{Op: "remove", Path: "/a"}},
+		{{"add", "/a", "b"}, {"replace", `/"~1`, "\"\\\n\x00<&>é\u2028\xff"}},
+		{{"add", "/a", nil}, {"add", "/a", ""}, {"add", "/a", false}, {"add", "/a", true}},
+		{{"add", "/a", corev1.RestartPolicyNever}, {"add", "/a", new(corev1.ContainerRestartPolicyAlways)}},
+		{{"add", "/a", []string{"b", "c"}}, {"add", "/a", []string{}}, {"add", "/a", []string(nil)}},
+		{{"add", "/a", mountsOf("b")}, {"add", "/a", mountsOf("b")[0]}, {"add", "/a", mount}, {"add", "/a", []manifest.VolumeMount(nil)}},
+		{{"add", "/a", map[string]string{"b": "c"}}, {"add", "/a", json.RawMessage(`{"b":1}`)}, {"add", "/a", manifest.Raw(`[1]`)}, {"add", "/a", []any{controlVolume, 5}}},
+	} {
+		got, err := EncodePatch(ops)
+		require.NoError(t, err)
+		want, err := json.Marshal(ops)
+		require.NoError(t, err)
+		require.JSONEq(t, string(want), string(got))
+	}
+	_, err := EncodePatch([]Op{{"add", "/a", func() {}}})
+	require.ErrorContains(t, err, "encode what is to be at /a: ")
+}
+
+// FuzzAppendText: a string is read as it was.
+func FuzzAppendText(f *testing.F) {
+	for _, seed := range []string{"", "a", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "<é\u2028>", "\xff", "\xed\xa0\x80"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		encoded, err := json.Marshal(s)
+		require.NoError(t, err)
+		var got, want string
+		require.NoError(t, json.Unmarshal(appendText(nil, s), &got))
+		require.NoError(t, json.Unmarshal(encoded, &want))
+		require.Equal(t, want, got)
+	})
+}
