@@ -209,19 +209,20 @@ func writeReview(w http.ResponseWriter, response *admissionv1.AdmissionResponse)
 
 // appendReview writes the answer as JSON. The patch, most of it, is not gone through by encoding/json.
 func appendReview(body []byte, response *admissionv1.AdmissionResponse) ([]byte, error) {
-	rest := *response
-	rest.Patch = nil
-	encoded, err := json.Marshal(&rest)
+	patch := response.Patch
+	response.Patch = nil
+	encoded, err := json.Marshal(response)
+	response.Patch = patch
 	if err != nil {
 		return nil, err
 	}
 	body = append(body, `{"kind":"AdmissionReview","apiVersion":"`...)
 	body = append(append(body, reviewVersion...), `","response":`...)
-	if response.Patch == nil {
+	if patch == nil {
 		return append(append(body, encoded...), '}'), nil
 	}
 	body = append(body, `{"patch":"`...)
-	body = base64.StdEncoding.AppendEncode(body, response.Patch)
+	body = base64.StdEncoding.AppendEncode(body, patch)
 	body = append(body, `",`...)
 	return append(append(body, encoded[1:]...), '}'), nil // it has a uid at least
 }

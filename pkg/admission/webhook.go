@@ -19,7 +19,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-	"k8s.io/utils/ptr"
 
 	"restartrules.dev/pkg/compile"
 	"restartrules.dev/pkg/inject"
@@ -131,6 +130,9 @@ func (h *Webhook) misdirected(req *request, expected string) error {
 		"the AdmissionReview is of %s, expected %s; check the rules of the webhook configuration",
 		strings.TrimPrefix(req.Resource.Group+"/"+req.Resource.Version+"/"+req.Resource.Resource, "/"), expected)}
 }
+
+// jsonPatch is the type of all patches. It must not be changed.
+var jsonPatch = admissionv1.PatchTypeJSONPatch
 
 // decision is the answer to one request.
 type decision struct {
@@ -258,7 +260,7 @@ func (h *Webhook) mutate(req *request, outcomeOf func(patch []byte) outcome, cre
 	}
 	d := allowed(&admissionv1.AdmissionResponse{
 		Patch:     patch,
-		PatchType: ptr.To(admissionv1.PatchTypeJSONPatch),
+		PatchType: &jsonPatch,
 		Warnings:  result.Warnings,
 	}, outcomeOf(patch))
 	if result.Native {
@@ -339,6 +341,9 @@ func (r *request) names() (name, generateName string) {
 // logDecision writes a line for what is worth one. It holds nothing of the object but its names.
 func (h *Webhook) logDecision(req *request, d decision) {
 	if d.outcome == outcomeUnchanged || d.outcome == outcomeNative && d.response.Patch == nil {
+		return
+	}
+	if d.outcome != outcomeError && !h.log.Enabled() {
 		return
 	}
 	name, generateName := req.names()

@@ -3,6 +3,8 @@ package inject
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
@@ -39,6 +41,8 @@ func appendValue(text []byte, value any) ([]byte, error) {
 		return appendText(text, string(value)), nil
 	case []string:
 		return appendList(text, value, appendText), nil
+	case map[string]string:
+		return appendTexts(text, value), nil
 	case []manifest.VolumeMount:
 		return appendList(text, value, appendMount), nil
 	case manifest.VolumeMount:
@@ -60,6 +64,22 @@ func appendList[T any](text []byte, list []T, item func([]byte, T) []byte) []byt
 		text = item(text, value)
 	}
 	return append(text, ']')
+}
+
+func appendTexts(text []byte, texts map[string]string) []byte {
+	if texts == nil {
+		return append(text, "null"...)
+	}
+	text = append(text, '{')
+	keys := slices.AppendSeq(make([]string, 0, 8), maps.Keys(texts))
+	slices.Sort(keys)
+	for i, key := range keys {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = appendText(append(appendText(text, key), ':'), texts[key])
+	}
+	return append(text, '}')
 }
 
 func appendMount(text []byte, m manifest.VolumeMount) []byte {

@@ -117,10 +117,12 @@ func kindOf(kind string, c *manifest.Container) rules.Kind {
 }
 
 // probed are the containers with probes that a restart in place concerns.
-func (inj *injection) probed() map[string]bool {
-	names := map[string]bool{}
+func (inj *injection) probed() (names map[string]bool) {
 	for i := range inj.parts {
 		if c := inj.parts[i].user; c.LivenessProbe != nil || c.StartupProbe != nil {
+			if names == nil {
+				names = map[string]bool{}
+			}
 			names[c.Name] = true
 		}
 	}

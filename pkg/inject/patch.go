@@ -1,6 +1,7 @@
 package inject
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -72,10 +73,7 @@ func (p *patch) set(path string, live, want map[string]string) {
 		p.add(path, want)
 		return
 	}
-	keys := make([]string, 0, 8)
-	for key := range want {
-		keys = append(keys, key)
-	}
+	keys := slices.AppendSeq(make([]string, 0, 8), maps.Keys(want))
 	slices.Sort(keys)
 	for _, key := range keys {
 		value, ok := live[key]

@@ -230,7 +230,10 @@ func list[T any](r *scan.Reader, read func(*scan.Reader, *T)) []T {
 		return nil
 	}
 	items := []T{}
-	for range r.Items {
+	for i := range r.Items {
+		if i == 0 {
+			items = make([]T, 0, 4)
+		}
 		items = append(items, *new(T))
 		read(r, &items[len(items)-1])
 	}

@@ -12,6 +12,9 @@ import (
 // Outcomes are the decisions for every exit code, made in advance.
 type Outcomes struct {
 	classes []Class
+	// Room for what most containers have, so that all of it is in one piece of memory.
+	few       [4]Class
+	decisions [8]Decision
 }
 
 // Class are the exit codes after which the same is decided. 0 is always alone: it is a success.
@@ -41,12 +44,13 @@ func NewOutcomes(podPolicy corev1.RestartPolicy, c *Container) *Outcomes {
 		}
 	}
 	slices.SortFunc(parts, func(a, b matched) int { return a.codes.First() - b.codes.First() })
-	o := &Outcomes{classes: make([]Class, len(parts))}
-	decisions := make([]Decision, 0, 8) // of all chains, one behind the other
-	for i, part := range parts {
+	o := new(Outcomes)
+	o.classes = o.few[:0]
+	decisions := o.decisions[:0] // of all chains, one behind the other
+	for _, part := range parts {
 		begin := len(decisions)
 		decisions = chain(decisions, podPolicy, c, part.rules, int32(part.codes.First()))
-		o.classes[i] = Class{Codes: part.codes, Chain: slices.Clip(decisions[begin:])}
+		o.classes = append(o.classes, Class{Codes: part.codes, Chain: slices.Clip(decisions[begin:])})
 	}
 	return o
 }

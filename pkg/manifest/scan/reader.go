@@ -28,7 +28,9 @@ type Reader struct {
 }
 
 // NewReader reads data, which must not be changed meanwhile.
-func NewReader(data []byte) *Reader { return &Reader{scanner: scanner{data: data}} }
+func NewReader(data []byte) *Reader {
+	return &Reader{scanner: scanner{data: data}, keys: make([][]byte, 0, 48)} // as many as are read of a Pod at once
+}
 
 // Fail has the Reader fail.
 func (r *Reader) Fail() { r.failed = true }
@@ -188,7 +190,10 @@ func (r *Reader) TextList() []string {
 		return nil
 	}
 	list := []string{}
-	for range r.Items {
+	for i := range r.Items {
+		if i == 0 {
+			list = make([]string, 0, 4)
+		}
 		list = append(list, r.Text())
 	}
 	return list
