@@ -1,5 +1,7 @@
 package scan
 
+import "encoding/binary"
+
 // maxDepth is how deep values may be in each other; nothing of Kubernetes is near it.
 const maxDepth = 500
 
@@ -27,15 +29,12 @@ func (s *scanner) skip(b byte) bool {
 }
 
 func (s *scanner) space() {
-	for s.at < len(s.data) {
-		switch s.data[s.at] {
-		case ' ', '\t', '\n', '\r':
-			s.at++
-		default:
-			return
-		}
+	for s.at < len(s.data) && s.data[s.at] <= ' ' && isSpace(s.data[s.at]) {
+		s.at++
 	}
 }
+
+func isSpace(b byte) bool { return b == ' ' || b == '\t' || b == '\n' || b == '\r' }
 
 // value goes over one value; false: it is not valid.
 func (s *scanner) value(depth int) bool {
@@ -118,12 +117,12 @@ func (s *scanner) text() bool {
 		return false
 	}
 	for {
-		rest := s.data[s.at:]
-		i := 0
-		for i < len(rest) && plain[rest[i]] {
-			i++
+		for len(s.data)-s.at >= 8 && allPlain(binary.LittleEndian.Uint64(s.data[s.at:])) {
+			s.at += 8
 		}
-		s.at += i
+		for s.at < len(s.data) && plain[s.data[s.at]] {
+			s.at++
+		}
 		switch {
 		case s.skip('"'):
 			return true
@@ -140,6 +139,14 @@ var plain = func() (plain [256]bool) {
 	}
 	return plain
 }()
+
+// allPlain reports whether eight bytes stand for themselves in a string. Most of a Pod is in strings.
+func allPlain(bytes uint64) bool {
+	const each, high = 0x0101010101010101, 0x8080808080808080
+	quote, backslash := bytes^each*'"', bytes^each*'\\'
+	// A byte below n sets its highest bit when n is subtracted, unless it was set before.
+	return ((bytes-each*' ')&^bytes|(quote-each)&^quote|(backslash-each)&^backslash)&high == 0
+}
 
 // escape goes over what is behind a backslash.
 func (s *scanner) escape() bool {

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -95,6 +96,16 @@ func TestReaderFails(t *testing.T) {
 			_, ok := read(data)
 			require.False(t, ok)
 		})
+	}
+}
+
+func TestAllPlain(t *testing.T) {
+	for b := range 256 {
+		for i := range 8 {
+			text := []byte("a~ \x80\xff!]#")
+			text[i] = byte(b)
+			require.Equal(t, plain[b], allPlain(binary.LittleEndian.Uint64(text)), "%q", text)
+		}
 	}
 }
 
