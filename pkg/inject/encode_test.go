@@ -32,6 +32,25 @@ func TestEncodePatch(t *testing.T) {
 	require.ErrorContains(t, err, "encode what is to be at /a: ")
 }
 
+func TestEncodeDeclared(t *testing.T) {
+	rule := func(operator corev1.ContainerRestartRuleOnExitCodesOperator, codes ...int32) corev1.ContainerRestartRule {
+		return corev1.ContainerRestartRule{Action: "Restart", ExitCodes: &corev1.ContainerRestartRuleOnExitCodes{Operator: operator, Values: codes}}
+	}
+	for _, d := range []declared{
+		{Rules: manifest.Rules{RestartPolicy: &sidecar}},
+		{Rules: manifest.Rules{RestartPolicy: &sidecar, RestartPolicyRules: []corev1.ContainerRestartRule{rule("In", 0, 42, -1), rule("NotIn"), {Action: "Terminate"}}}},
+		{Rules: manifest.Rules{RestartPolicyRules: []corev1.ContainerRestartRule{rule("In", 1)}}, LivenessProbe: manifest.Raw(`{"exec":{"command":["<"]}}`)},
+		{LivenessProbe: manifest.Raw(`{}`), StartupProbe: manifest.Raw(`{"a":1}`)},
+	} {
+		want, err := json.Marshal(d)
+		require.NoError(t, err)
+		got, err := json.Marshal(d.encode()) // as it is in the plan
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(got))
+	}
+	require.Nil(t, (&declared{}).encode())
+}
+
 // FuzzAppendText: a string is read as it was.
 func FuzzAppendText(f *testing.F) {
 	for _, seed := range []string{"", "a", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "<é\u2028>", "\xff", "\xed\xa0\x80"} {

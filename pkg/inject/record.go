@@ -3,6 +3,9 @@ package inject
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"restartrules.dev/pkg/manifest"
 	"restartrules.dev/pkg/plan"
@@ -17,23 +20,14 @@ func (inj *injection) plan() (string, error) {
 		ReadinessPort: inj.readinessPort(),
 		Containers:    make([]plan.Container, 0, len(inj.parts)+len(inj.twins)),
 	}
-	twins := func(sidecars bool) (err error) {
+	twins := func(sidecars bool) {
 		for i := range inj.twins {
-			t := &inj.twins[i]
-			if t.sidecar != sidecars {
-				continue
+			if t := &inj.twins[i]; t.sidecar == sidecars {
+				p.Containers = append(p.Containers, t.planned())
 			}
-			c, err := t.planned()
-			if err != nil {
-				return err
-			}
-			p.Containers = append(p.Containers, c)
 		}
-		return nil
 	}
-	if err := twins(true); err != nil {
-		return "", err
-	}
+	twins(true)
 	for i := range inj.parts {
 		c, err := inj.planned(&inj.parts[i])
 		if err != nil {
@@ -41,9 +35,7 @@ func (inj *injection) plan() (string, error) {
 		}
 		p.Containers = append(p.Containers, c)
 	}
-	if err := twins(false); err != nil {
-		return "", err
-	}
+	twins(false)
 	return p.Encode()
 }
 
@@ -64,13 +56,9 @@ func (inj *injection) planned(part *part) (plan.Container, error) {
 		taken.LivenessProbe, taken.StartupProbe = part.user.LivenessProbe, part.user.StartupProbe
 	}
 	c.EntryPoint = part.entry.recorded
+	given := declared{Rules: significant(part.planKind, part.carried())}
+	c.Declared, c.Carried = taken.encode(), given.encode()
 	var err error
-	if c.Declared, err = taken.encode(); err != nil {
-		return c, fmt.Errorf("record what was taken out: %w", err)
-	}
-	if c.Carried, err = (declared{Rules: significant(part.planKind, part.carried())}).encode(); err != nil {
-		return c, fmt.Errorf("record its restart rules: %w", err)
-	}
 	c.Handlers, err = inj.handlers(part)
 	return c, err
 }
@@ -82,12 +70,47 @@ type declared struct {
 	StartupProbe  manifest.Raw `json:"startupProbe,omitempty"`
 }
 
-// encode is nil if there is nothing to record.
-func (d declared) encode() (json.RawMessage, error) {
+// encode is what encoding/json makes of it; nil if there is nothing to record.
+func (d *declared) encode() json.RawMessage {
 	if d.Rules.IsZero() && d.LivenessProbe == nil && d.StartupProbe == nil {
-		return nil, nil
+		return nil
 	}
-	return json.Marshal(d)
+	text := append(make([]byte, 0, 256), '{')
+	field := func(name string) {
+		if len(text) > 1 {
+			text = append(text, ',')
+		}
+		text = append(appendText(text, name), ':')
+	}
+	if d.RestartPolicy != nil {
+		field("restartPolicy")
+		text = appendText(text, string(*d.RestartPolicy))
+	}
+	if len(d.RestartPolicyRules) > 0 {
+		field("restartPolicyRules")
+		text = appendList(text, d.RestartPolicyRules, appendRule)
+	}
+	if d.LivenessProbe != nil {
+		field("livenessProbe")
+		text = append(text, d.LivenessProbe...)
+	}
+	if d.StartupProbe != nil {
+		field("startupProbe")
+		text = append(text, d.StartupProbe...)
+	}
+	return append(text, '}')
+}
+
+func appendRule(text []byte, rule corev1.ContainerRestartRule) []byte {
+	text = appendText(append(text, `{"action":`...), string(rule.Action))
+	if on := rule.ExitCodes; on != nil {
+		text = appendText(append(text, `,"exitCodes":{"operator":`...), string(on.Operator))
+		if len(on.Values) > 0 {
+			text = appendList(append(text, `,"values":`...), on.Values, func(text []byte, code int32) []byte { return strconv.AppendInt(text, int64(code), 10) })
+		}
+		text = append(text, '}')
+	}
+	return append(text, '}')
 }
 
 // significant are the native fields, or none if they say nothing but that it is a sidecar.

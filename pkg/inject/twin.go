@@ -154,7 +154,7 @@ func (inj *injection) twinShim(t *twin) []string {
 }
 
 // planned is the plan for the twin.
-func (t *twin) planned() (plan.Container, error) {
+func (t *twin) planned() plan.Container {
 	c := plan.Container{
 		Name: t.name, Kind: plan.KindContainer, Wrapped: true, Why: fmt.Sprintf("it runs init container %q again when the whole Pod restarts", t.of.user.Name),
 		OnExit: t.of.compiled.Replay.String(), Role: plan.Role{TwinOf: t.of.user.Name, Source: t.of.compiled.Source},
@@ -167,11 +167,11 @@ func (t *twin) planned() (plan.Container, error) {
 	}
 	if t.sidecar {
 		c.Kind = plan.KindInitContainer
-		return c, nil
+		return c
 	}
-	var err error
-	c.Carried, err = (declared{Rules: manifest.Rules{RestartPolicy: t.policy()}}).encode()
-	return c, err
+	given := declared{Rules: manifest.Rules{RestartPolicy: t.policy()}}
+	c.Carried = given.encode()
+	return c
 }
 
 // isTwin reports whether the plan has that container as a twin.
