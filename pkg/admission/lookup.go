@@ -28,6 +28,9 @@ const defaultTimeout = 10 * time.Second
 // waitFor is how long a request may wait for others: three fifths of the time that the API server waits
 // for us, which it says in the query. A hundred Pods at once take a second by themselves.
 func waitFor(r *http.Request) time.Duration {
+	if r.URL.RawQuery == "" {
+		return defaultTimeout * 3 / 5
+	}
 	text, only := strings.CutPrefix(r.URL.RawQuery, "timeout=") // as API servers write it
 	if !only || strings.ContainsAny(text, "&;%+") {
 		text = r.URL.Query().Get("timeout")

@@ -24,18 +24,17 @@ func Check(object []byte) (field.ErrorList, error) {
 		return nil, nil // to refuse it changes nothing in what runs
 	}
 	c := &check{pod: pod}
-	path := field.NewPath("metadata", "annotations").Key(api.PlanAnnotation)
 	text, ok := pod.Metadata.Annotations[api.PlanAnnotation]
 	if !ok {
-		c.unplanned(path)
+		c.unplanned()
 		return c.errs, nil
 	}
-	if byNewerRelease(pod) {
+	p, err := plan.Decode(text)
+	if isNewer(pod, err) {
 		return nil, nil
 	}
-	p, err := plan.Decode(text)
 	if err != nil {
-		return field.ErrorList{&field.Error{Type: field.ErrorTypeInvalid, Field: path.String(), BadValue: field.OmitValueType{},
+		return field.ErrorList{&field.Error{Type: field.ErrorTypeInvalid, Field: planPath().String(), BadValue: field.OmitValueType{},
 			Detail: err.Error() + "; Restart Rules writes this annotation itself, leave it out"}}, nil
 	}
 	c.plan = p
@@ -95,12 +94,16 @@ func (c *check) changed(path *field.Path, format string, args ...any) {
 		"(it must leave that alone, or run before: mutating webhooks run in the order of their configurations' names), or it was copied from an injected Pod"))
 }
 
+func planPath() *field.Path {
+	return field.NewPath("metadata", "annotations").Key(api.PlanAnnotation)
+}
+
 // unplanned finds containers with a shim in a Pod without a plan.
-func (c *check) unplanned(path *field.Path) {
+func (c *check) unplanned() {
 	for _, list := range [][]manifest.Container{c.pod.Spec.Containers, c.pod.Spec.InitContainers} {
 		for i := range list {
 			if runsShim(list[i]) {
-				c.errs = append(c.errs, field.Required(path, fmt.Sprintf("container %q runs the shim %s, but the Pod has no plan: "+
+				c.errs = append(c.errs, field.Required(planPath(), fmt.Sprintf("container %q runs the shim %s, but the Pod has no plan: "+
 					"write the container's own command, Restart Rules adds the shim", list[i].Name, api.ShimPath)))
 			}
 		}
@@ -158,7 +161,7 @@ func (c *check) container(path *field.Path, live *manifest.Container, entry *pla
 	taken, carried, err := recorded(entry)
 	switch {
 	case err != nil:
-		c.changed(field.NewPath("metadata", "annotations").Key(api.PlanAnnotation), "%v", err)
+		c.changed(planPath(), "%v", err)
 	case entry.Carried != nil:
 		if !live.Rules.Equal(carried) {
 			c.changed(path.Child("restartPolicy"), "container %q has not the restartPolicy and restartPolicyRules that it was given", live.Name)

@@ -18,6 +18,11 @@ func byNewerRelease(pod *manifest.Pod) bool {
 		return false
 	}
 	_, err := plan.Decode(text)
+	return isNewer(pod, err)
+}
+
+// isNewer is byNewerRelease, given what is wrong with the plan.
+func isNewer(pod *manifest.Pod, err error) bool {
 	var newer *plan.NewerError
 	return errors.As(err, &newer) && marked(pod)
 }

@@ -101,6 +101,9 @@ func isPause(pod *manifest.Pod, text string) bool {
 
 // maxRestarts is the number that the text holds, or nil.
 func maxRestarts(text string) *int32 {
+	if text == "" {
+		return nil
+	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil || n > manifest.MaxContainerRestarts {
 		return nil
