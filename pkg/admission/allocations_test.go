@@ -32,10 +32,10 @@ func TestAllocations(t *testing.T) {
 		rules            bool
 		mutate, validate float64
 	}{
-		{6, true, 320, 320},
-		{6, false, 95, 95},
-		{60, true, 555, 555},
-		{60, false, 130, 130},
+		{6, true, 128, 235},
+		{6, false, 26, 26},
+		{60, true, 243, 448},
+		{60, false, 33, 33},
 	} {
 		t.Run(fmt.Sprintf("%d KB, rules: %t", test.kb, test.rules), func(t *testing.T) {
 			pod, err := reviews.Pod(test.kb*1000, test.rules)

@@ -46,7 +46,7 @@ func observed(result inject.Result, outcomeOf func(patch []byte) outcome) decisi
 	case len(result.Patch) == 0:
 		return allowed(response, outcomeUnchanged)
 	}
-	patch, err := inject.EncodePatch(result.Patch)
+	patch, err := inject.AppendPatch(nil, result.Patch)
 	if err != nil {
 		return failed(err)
 	}

@@ -49,7 +49,12 @@ type request struct {
 
 	// deadline is until when others may be waited for.
 	deadline time.Time
+	// room is memory for the patch, free until the request is answered.
+	room []byte
 }
+
+// patchRoom is what the patches of most Pods take, in bytes.
+const patchRoom = 8 << 10
 
 // httpError is a request that got no AdmissionReview for an answer.
 type httpError struct {
@@ -77,7 +82,7 @@ func readReview(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) (*re
 	}
 
 	if r.ContentLength > 0 && r.ContentLength < maxPooled {
-		body.Grow(int(r.ContentLength) + bytes.MinRead)
+		body.Grow(int(r.ContentLength) + bytes.MinRead + patchRoom)
 	}
 	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 		if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
@@ -99,6 +104,7 @@ func readReview(w http.ResponseWriter, r *http.Request, body *bytes.Buffer) (*re
 	case request == nil || request.UID == "":
 		return nil, &httpError{http.StatusBadRequest, "the AdmissionReview has no request with a uid"}
 	default:
+		request.room = body.AvailableBuffer()
 		return request, nil
 	}
 }
@@ -190,6 +196,9 @@ func putBack(body *bytes.Buffer) {
 	}
 }
 
+// jsonContent is the header Content-Type. It must not be changed.
+var jsonContent = []string{"application/json"}
+
 // writeReview answers a request.
 func writeReview(w http.ResponseWriter, response *admissionv1.AdmissionResponse) error {
 	buffer := buffers.Get().(*bytes.Buffer)
@@ -199,7 +208,7 @@ func writeReview(w http.ResponseWriter, response *admissionv1.AdmissionResponse)
 		return fmt.Errorf("encode the AdmissionReview: %w", err)
 	}
 	buffer.Write(body) // keeps it for the next
-	w.Header().Set("Content-Type", "application/json")
+	w.Header()["Content-Type"] = jsonContent
 	w.Header().Set("Content-Length", strconv.Itoa(len(body))) // otherwise it is sent in chunks, and in more packets
 	if _, err := w.Write(body); err != nil {
 		return fmt.Errorf("write the AdmissionReview: %w", err)

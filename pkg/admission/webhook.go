@@ -254,7 +254,7 @@ func (h *Webhook) mutate(req *request, outcomeOf func(patch []byte) outcome, cre
 		}
 		return d
 	}
-	patch, err := inject.EncodePatch(result.Patch)
+	patch, err := inject.AppendPatch(req.room, result.Patch)
 	if err != nil {
 		return failed(fmt.Errorf("encode the patch: %w", err))
 	}
@@ -347,15 +347,15 @@ func (h *Webhook) logDecision(req *request, d decision) {
 		return
 	}
 	name, generateName := req.names()
-	log := h.log.WithValues("namespace", req.Namespace, "name", name, "generateName", generateName,
+	about := append(make([]any, 0, 16), "namespace", req.Namespace, "name", name, "generateName", generateName,
 		"kind", req.Kind.Kind, "uid", req.UID, "operation", req.Operation, "dryRun", req.DryRun)
 	switch d.outcome {
 	case outcomeDenied:
-		log.Info("denied", "causes", len(causes(d.response.Result)))
+		h.log.Info("denied", append(about, "causes", len(causes(d.response.Result)))...)
 	case outcomeError:
-		log.Error(d.err, "denied: could not decide")
+		h.log.WithValues(about...).Error(d.err, "denied: could not decide") // the error comes last
 	default:
-		log.Info("changed", "outcome", d.outcome)
+		h.log.Info("changed", append(about, "outcome", d.outcome)...)
 	}
 }
 

@@ -12,9 +12,9 @@ import (
 	"restartrules.dev/pkg/manifest"
 )
 
-// EncodePatch is a patch as JSON: what encoding/json makes of it, in a fraction of the time.
-func EncodePatch(ops []Op) ([]byte, error) {
-	text := append(make([]byte, 0, 6<<10), '[')
+// AppendPatch appends a patch as JSON: what encoding/json makes of it, in a fraction of the time.
+func AppendPatch(text []byte, ops []Op) ([]byte, error) {
+	text = append(text, '[')
 	for i, op := range ops {
 		if i > 0 {
 			text = append(text, ',')

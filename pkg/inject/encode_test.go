@@ -10,7 +10,7 @@ import (
 	"restartrules.dev/pkg/manifest"
 )
 
-func TestEncodePatch(t *testing.T) {
+func TestAppendPatch(t *testing.T) {
 	mount := manifest.VolumeMount{Name: "v", MountPath: "/v"}
 	for _, ops := range [][]Op{
 		{},
@@ -22,13 +22,13 @@ func TestEncodePatch(t *testing.T) {
 		{{"add", "/a", mountsOf("b")}, {"add", "/a", mountsOf("b")[0]}, {"add", "/a", mount}, {"add", "/a", []manifest.VolumeMount(nil)}},
 		{{"add", "/a", map[string]string{"b": "c", "\"": "d"}}, {"add", "/a", map[string]string{}}, {"add", "/a", map[string]string(nil)}, {"add", "/a", json.RawMessage(`{"b":1}`)}, {"add", "/a", manifest.Raw(`[1]`)}, {"add", "/a", []any{controlVolume, 5}}},
 	} {
-		got, err := EncodePatch(ops)
+		got, err := AppendPatch(nil, ops)
 		require.NoError(t, err)
 		want, err := json.Marshal(ops)
 		require.NoError(t, err)
 		require.JSONEq(t, string(want), string(got))
 	}
-	_, err := EncodePatch([]Op{{"add", "/a", func() {}}})
+	_, err := AppendPatch(nil, []Op{{"add", "/a", func() {}}})
 	require.ErrorContains(t, err, "encode what is to be at /a: ")
 }
 
