@@ -15,7 +15,7 @@ import (
 // make of the value, null being nothing; what comes next and isn't read is skipped.
 //
 // It understands less than a decoder. Values of another type than is asked for, keys that are twice in an
-// object or have escapes, and anything that isn't JSON make it fail: then all that was read is void, and a
+// object or have escapes, very many keys, and anything that isn't JSON make it fail: then all that was read is void, and a
 // decoder is to be asked, which also says what is wrong.
 type Reader struct {
 	scanner
@@ -57,6 +57,9 @@ func (r *Reader) Null() bool {
 	return r.failed || r.next() == 'n' && r.word("null")
 }
 
+// maxKeys is how many keys an object may have: each is compared with those before it.
+const maxKeys = 100
+
 // Keys goes through the keys of an object; the value comes next then.
 func (r *Reader) Keys(yield func(key []byte) bool) {
 	if !r.begin('{') {
@@ -71,7 +74,8 @@ func (r *Reader) Keys(yield func(key []byte) bool) {
 			return
 		}
 		key := r.data[begin : r.at-1]
-		if !r.colon() || bytes.IndexByte(key, '\\') >= 0 || slices.ContainsFunc(r.keys[outer:], func(k []byte) bool { return string(k) == string(key) }) {
+		before := r.keys[outer:]
+		if !r.colon() || bytes.IndexByte(key, '\\') >= 0 || len(before) == maxKeys || slices.ContainsFunc(before, func(k []byte) bool { return string(k) == string(key) }) {
 			r.failed = true
 			return
 		}

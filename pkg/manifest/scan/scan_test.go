@@ -3,6 +3,7 @@ package scan
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -88,6 +89,7 @@ func TestReaderFails(t *testing.T) {
 		"text twice":       `{"texts":{"a":"b","a":"c"}}`,
 		"escape in a key":  `{"te\u0078t":"a"}`,
 		"bad UTF-8 in key": "{\"texts\":{\"\xff\":\"\"}}",
+		"too many keys":    `{"texts":{"0":""` + manyKeys(maxKeys) + `}}`,
 		"too deep":         strings.Repeat(`{"inner":`, maxDepth+1) + `{}` + strings.Repeat(`}`, maxDepth+1),
 		"skipped, no JSON": `{"other":[1 2]}`,
 		"skipped, deep":    `{"other":` + strings.Repeat(`[`, maxDepth+1) + strings.Repeat(`]`, maxDepth+1) + `}`,
@@ -107,6 +109,19 @@ func TestAllPlain(t *testing.T) {
 			require.Equal(t, plain[b], allPlain(binary.LittleEndian.Uint64(text)), "%q", text)
 		}
 	}
+}
+
+func TestReaderReadsMaxKeys(t *testing.T) {
+	got, ok := read(`{"texts":{"0":""` + manyKeys(maxKeys-1) + `}}`)
+	require.True(t, ok)
+	require.Len(t, got.Texts, maxKeys)
+}
+
+func manyKeys(n int) (text string) {
+	for i := range n {
+		text += fmt.Sprintf(`,"%d":""`, i+1)
+	}
+	return text
 }
 
 // FuzzReader skips as JSON what encoding/json takes for JSON, and reads what that decodes.
