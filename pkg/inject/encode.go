@@ -84,12 +84,12 @@ func appendTexts(text []byte, texts map[string]string) []byte {
 
 func appendMount(text []byte, m manifest.VolumeMount) []byte {
 	text = appendText(append(text, `{"name":`...), m.Name)
+	if m.ReadOnly {
+		text = append(text, `,"readOnly":true`...)
+	}
 	text = appendText(append(text, `,"mountPath":`...), m.MountPath)
 	if m.SubPath != "" {
 		text = appendText(append(text, `,"subPath":`...), m.SubPath)
-	}
-	if m.ReadOnly {
-		text = append(text, `,"readOnly":true`...)
 	}
 	return append(text, '}')
 }

@@ -97,12 +97,12 @@ type Port struct {
 	ContainerPort int32  `json:"containerPort"`
 }
 
-// VolumeMount is the part of a VolumeMount that we read.
+// VolumeMount is the part of a VolumeMount that we read, and all that we write.
 type VolumeMount struct {
 	Name      string `json:"name"`
+	ReadOnly  bool   `json:"readOnly,omitempty"`
 	MountPath string `json:"mountPath"`
 	SubPath   string `json:"subPath,omitempty"`
-	ReadOnly  bool   `json:"readOnly,omitempty"`
 }
 
 // Lifecycle is the part of a Lifecycle that we read.
