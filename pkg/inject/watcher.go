@@ -18,6 +18,8 @@ var (
 	watcherCommand = []string{"/shim", "run", "--container=" + api.WatcherContainer, "--on-exit=0-255:restart/policy",
 		"--backoff=10ms/1s/1s", "--dir=", "--", "/watcher", "serve"}
 	watcherEnv = []corev1.EnvVar{
+		// For each CPU the Go runtime takes memory before any code of the program runs: a third more on 64 of them.
+		{Name: "GOMAXPROCS", Value: "1"},
 		fromField(api.PlanEnv, "metadata.annotations['"+api.PlanAnnotation+"']"),
 		fromField(api.PodIPEnv, "status.podIP"),
 	}
