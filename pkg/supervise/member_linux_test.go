@@ -16,6 +16,8 @@ var (
 	mortal = sh(`echo ready; exec sleep 1000`)
 	// stubborn ignores SIGTERM.
 	stubborn = sh(`trap "" TERM; echo ready; while :; do sleep 0.01; done`)
+	// deaf ignores SIGTERM, and exits with the code that it reads.
+	deaf = sh(`trap "" TERM; echo ready; read code; exit $code`)
 	// obedient exits with the code that it reads.
 	obedient = sh(`echo ready; read code; exit $code`)
 )

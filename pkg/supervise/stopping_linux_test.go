@@ -122,7 +122,7 @@ func TestTheRuntimesStopForgetsSIGKILL(t *testing.T) {
 }
 
 func TestNothingStartsAfterTheRuntimesStop(t *testing.T) {
-	c := converse(t, []string{member, byCode, noBackoff}, untilTold, inPIDNamespace(t))
+	c := converse(t, []string{member, byCode, noBackoff}, deaf, inPIDNamespace(t), pipeStdin(t))
 	defer c.end()
 	c.do(`
 		< state is=new
@@ -134,6 +134,7 @@ func TestNothingStartsAfterTheRuntimesStop(t *testing.T) {
 		signal SIGTERM
 		< stopping
 		> run gen=1
+		stdin 7
 		exit 7`)
 }
 
