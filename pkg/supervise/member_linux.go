@@ -9,9 +9,10 @@ import (
 )
 
 // member is the state of a shim in a Pod that is restarted as a whole. The supervisor's mutex guards
-// it. There are three goroutines: the main one alone starts the command, waits for children, clears
-// what they leave, and decides (live). The link's takes the watcher's orders: it notes them, and
-// signals processes (obey). The alarm's does what is due (due).
+// it. There are three goroutines: the main one starts the command, waits for children, clears what they
+// leave, and decides (live). The link's takes the watcher's orders: it notes them, signals processes,
+// and starts the command where the main one only waits to be told (obey). The alarm's does what is due
+// (due).
 type member struct {
 	// said is the state as the watcher knows it. Its Gen, Code, Rule and Action are what counts here
 	// too.
@@ -24,6 +25,10 @@ type member struct {
 	// before is how the last attempt ended, and prior how the one before that did: what the attempt
 	// file said at the last start.
 	before, prior last
+
+	// resting says that the main goroutine waits for what comes next, and begun is what was begun in its place meanwhile.
+	resting bool
+	begun   next
 
 	// run and stop say that the watcher said so and the main goroutine has still to do it; runAt is
 	// when.

@@ -17,6 +17,10 @@ func (s *supervisor) obey(order wire.Message) {
 	case wire.Run:
 		if (m.said.Is == wire.IsNew || m.said.Is == wire.IsParked) && order.Gen >= m.said.Gen && !m.busy && !m.stop {
 			m.said.Gen, m.run, m.runAt = order.Gen, true, wire.Now()
+			if m.resting && s.stopSignal == 0 && !m.end {
+				// The main goroutine would do the same, when its thread has been woken: half as long as the start itself.
+				m.begun, m.resting = s.ordered(), false
+			}
 			s.wakeUp()
 			return // the answer comes when it runs
 		}

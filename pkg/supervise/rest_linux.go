@@ -12,7 +12,8 @@ import (
 func (s *supervisor) rest() (pid, code int, over bool) {
 	for {
 		s.mutex.Lock()
-		next := s.next()
+		next := s.takeUp()
+		s.member.resting = next.what == await
 		s.mutex.Unlock()
 		switch next.what {
 		case begin:
@@ -32,6 +33,15 @@ func (s *supervisor) rest() (pid, code int, over bool) {
 			s.await(next.wait)
 		}
 	}
+}
+
+// takeUp is what was begun in the main goroutine's place, else what is next. The mutex is held.
+func (s *supervisor) takeUp() next {
+	if begun := s.member.begun; begun.what == begin {
+		s.member.begun = next{}
+		return begun
+	}
+	return s.next()
 }
 
 // next is what the main goroutine does next.
@@ -65,10 +75,7 @@ func (s *supervisor) next() next {
 		m.said.Is, m.busy = wire.IsStopping, true
 		return next{what: clearFirst}
 	case m.run:
-		if m.ran && s.Seam != SeamOff {
-			s.sayBetween(m.seam(s.Container))
-		}
-		return s.begin(m.runAt)
+		return s.ordered()
 	case m.undecided:
 		return s.decide()
 	case m.said.Is == wire.IsBackoff:
@@ -139,6 +146,15 @@ func (s *supervisor) decide() next {
 		s.become(wire.IsEnded)
 	}
 	return s.fallback()
+}
+
+// ordered starts the command because the watcher said so. The mutex is held.
+func (s *supervisor) ordered() next {
+	m := &s.member
+	if m.ran && s.Seam != SeamOff {
+		s.sayBetween(m.seam(s.Container))
+	}
+	return s.begin(m.runAt)
 }
 
 // backoff starts the command again when that is due.
