@@ -25,6 +25,8 @@ const (
 	idleTime = 10 * time.Second
 	// calm is how long a process is left alone before it is measured.
 	calm = 3 * time.Second
+	// shims is how many are measured, and busyShims how many that have restarted their program 5,000 times.
+	shims, busyShims = 200, 20
 )
 
 // memory is what a process has in memory, in MB of 1,000 KB.
@@ -56,26 +58,34 @@ func switchesOf(t *testing.T, pid int) (count, threads float64) {
 	return count, float64(len(tasks))
 }
 
-// measureProcess adds what a process is at rest, under that name.
-func measureProcess(t *testing.T, p *results.Part, name string, pids ...int) {
+// kin are processes of one kind, under the name of their series.
+type kin struct {
+	name string
+	pids []int
+}
+
+// measureKin adds what processes are at rest, all at the same time.
+func measureKin(t *testing.T, p *results.Part, all ...kin) {
 	t.Helper()
 	time.Sleep(calm)
-	var pss, private, threads, wakeups []float64
 	before := map[int]float64{}
-	for _, pid := range pids {
-		m := memoryOf(t, pid)
-		pss, private = append(pss, m.pss), append(private, m.private)
-		before[pid], _ = switchesOf(t, pid)
+	for _, k := range all {
+		for _, pid := range k.pids {
+			m := memoryOf(t, pid)
+			p.Add("footprint/"+k.name+"/pss", m.pss)
+			p.Add("footprint/"+k.name+"/private", m.private)
+			before[pid], _ = switchesOf(t, pid)
+		}
 	}
 	time.Sleep(idleTime)
-	for _, pid := range pids {
-		after, n := switchesOf(t, pid)
-		wakeups, threads = append(wakeups, after-before[pid]), append(threads, n)
+	for _, k := range all {
+		for _, pid := range k.pids {
+			after, threads := switchesOf(t, pid)
+			p.Add("footprint/"+k.name+"/threads", threads)
+			p.Add("footprint/"+k.name+"/wakeups", after-before[pid])
+		}
 	}
-	p.Add("footprint/"+name+"/pss", pss...)
-	p.Add("footprint/"+name+"/private", private...)
-	p.Add("footprint/"+name+"/threads", threads...)
-	p.Add("footprint/"+name+"/wakeups", wakeups...)
+	merge(p)
 }
 
 // sizeOf adds the size of a file, in MB.
@@ -125,27 +135,21 @@ func measureFootprint(t *testing.T, p *results.Part) {
 	sizeOf(t, p, "watcher", absolute(t, "bin", "watcher"))
 	sizeOf(t, p, "watcher reporting", absolute(t, "bin", "reporter"))
 
-	for range times(3) {
-		own := supervisor{"shim", func(dir string, again bool, program ...string) []string {
-			return append([]string{copied(t, binary)}, shim.argv(dir, again, program...)[1:]...)
-		}}
-		alone := waiting(t, own)
-		measureProcess(t, p, "shim", alone)
+	// Each has a file of its own, or shares one with three others: what shims have in memory is the same whether there
+	// are few or many, so all are measured at once.
+	var alone, four, busy []int
+	for i, shared := 0, ""; i < times(shims); i++ {
+		alone = append(alone, waiting(t, shimOf(shim, copied(t, binary))))
+		if i%4 == 0 {
+			shared = copied(t, binary)
+		}
+		four = append(four, waiting(t, shimOf(shim, shared)))
 	}
-	merge(p)
-	shared := copied(t, binary)
-	var four []int
-	for range 4 {
-		four = append(four, waiting(t, supervisor{"shim", func(dir string, again bool, program ...string) []string {
-			return append([]string{shared}, shim.argv(dir, again, program...)[1:]...)
-		}}))
-	}
-	measureProcess(t, p, "shim of 4", four...)
-	measureProcess(t, p, "shim after 5,000", restarted(t, shim, times(5000)))
-
+	repeat(t, times(busyShims), func(int) { busy = append(busy, restarted(t, shimOf(shim, copied(t, binary)), 5000)) })
+	all := []kin{{"shim", alone}, {"shim of 4", four}, {"shim after 5,000", busy}}
 	if c, why := theCProgram(t); why == "" {
 		sizeOf(t, p, "c", c)
-		measureProcess(t, p, "c", waiting(t, underC(c)))
+		all = append(all, kin{"c", []int{waiting(t, underC(c))}})
 	} else {
 		p.Miss("footprint/c", "%s", why)
 	}
@@ -156,10 +160,18 @@ func measureFootprint(t *testing.T, p *results.Part) {
 			continue
 		}
 		sizeOf(t, p, peer.subject, path)
-		measureProcess(t, p, peer.subject, waiting(t, supervisor{peer.subject, func(dir string, _ bool, program ...string) []string {
+		all = append(all, kin{peer.subject, []int{waiting(t, supervisor{peer.subject, func(dir string, _ bool, program ...string) []string {
 			return peer.argv(t, path, dir, program)
-		}}))
+		}})}})
 	}
+	measureKin(t, p, all...)
+}
+
+// shimOf is the shim, run from another file.
+func shimOf(shim supervisor, binary string) supervisor {
+	return supervisor{shim.name, func(dir string, again bool, program ...string) []string {
+		return append([]string{binary}, shim.argv(dir, again, program...)[1:]...)
+	}}
 }
 
 // merge makes one series of those of the same name.

@@ -17,15 +17,15 @@ import (
 	"restartrules.dev/pkg/wire"
 )
 
-// rounds are how often gangs are restarted: judged are the largest, and those that are waited for until they are ready; the
-// model is made of the medians of the others.
+// rounds are how often gangs are restarted: judged are one Pod, the largest, and those that are waited for until they are
+// ready; of the others the model needs medians.
 type rounds struct{ judged, others int }
 
-var ourGangs, nativeGangs = rounds{200, 40}, rounds{20, 6}
+var ourGangs, nativeGangs = rounds{200, 60}, rounds{20, 6}
 
 const (
 	// calmOurs and calmNative are how long a gang is left alone before it restarts again.
-	calmOurs, calmNative = 300 * time.Millisecond, 3 * time.Second
+	calmOurs, calmNative = 250 * time.Millisecond, 1500 * time.Millisecond
 	// readyPods is how many are waited for until the API server says that they are ready.
 	readyPods = 4
 )
@@ -40,10 +40,10 @@ func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side str
 		pod.started()
 	}
 	settle(t, *atRest)
-	for _, size := range append(slices.Clone(gang.Calibration), gang.Largest) {
+	for _, size := range slices.Concat([]int{1}, gang.Calibration, []int{gang.Largest}) {
 		var seconds []float64
 		n := rounds.others
-		if size == gang.Largest {
+		if size == 1 || size == gang.Largest {
 			n = rounds.judged
 		}
 		repeat(t, times(n), func(int) {
@@ -66,12 +66,7 @@ func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side str
 		time.Sleep(between)
 	})
 	p.Add("gang/ready/"+side, seconds...)
-	for _, pod := range pods {
-		require.NoError(t, c.API.CoreV1().Pods(pod.spec.Namespace).Delete(t.Context(), pod.spec.Name, metav1.DeleteOptions{}))
-	}
-	for _, pod := range pods {
-		pod.remove()
-	}
+	removeAll(pods)
 }
 
 // endAll has the first container of each Pod end at the same moment, and returns it. The processes are looked for before.

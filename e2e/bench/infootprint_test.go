@@ -3,8 +3,10 @@
 package bench
 
 import (
+	"bufio"
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -28,11 +30,11 @@ const withReports = "e2e/reports/manifests"
 func measureInPod(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	// Where the port of its readinessProbe is taken the watcher has none.
 	quiet := idlePod(t, c, func(p *pod) { p.main().Ports = []corev1.ContainerPort{{ContainerPort: inject.DefaultReadinessPort}} })
-	measureProcess(t, p, "watcher", quiet.running("/watcher", "serve"))
-	measureProcess(t, p, "twin", quiet.running("--pod=twin"))
+	measureKin(t, p, kin{"watcher", []int{quiet.running("/watcher", "serve")}}, kin{"twin", []int{quiet.running("--pod=twin")}})
 	quiet.remove()
+	measureClientGo(t, p, c)
 	probed := idlePod(t, c, nil)
-	measureProcess(t, p, "watcher probed", probed.running("/watcher", "serve"))
+	measureKin(t, p, kin{"watcher probed", []int{probed.running("/watcher", "serve")}})
 	probed.remove()
 
 	require.NoError(t, c.Apply(t.Context(), withReports))
@@ -41,14 +43,34 @@ func measureInPod(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	for reporting.processWith("/reporter") != 0 { // it has told of the start, and ends
 		time.Sleep(look)
 	}
-	measureProcess(t, p, "watcher with reports", watcher)
-	for range times(5) {
+	measureKin(t, p, kin{"watcher with reports", []int{watcher}})
+	for range times(10) {
 		began := endAll(t, []*pod{reporting})
 		p.Add("footprint/watcher reporting/pss", reporting.most(watcher)) // at once: it may be there for some milliseconds only
 		reporting.since(began)
 	}
 	merge(p)
 	reporting.remove()
+}
+
+// measureClientGo measures what would be in each Pod if its watcher spoke to the API server.
+func measureClientGo(t *testing.T, p *results.Part, c *testcluster.Cluster) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "clientgo")
+	output, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./clientgo").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	sizeOf(t, p, "client-go", binary)
+	cmd := exec.Command(binary, c.Kubeconfig)
+	ready, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	_, err = bufio.NewReader(ready).ReadString('\n')
+	require.NoError(t, err, "it asks the API server")
+	measureKin(t, p, kin{"client-go", []int{cmd.Process.Pid}})
 }
 
 // idlePod is a Pod in which nothing happens, with 1 init container and 2 containers, that could restart as a whole. change, if

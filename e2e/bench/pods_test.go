@@ -139,6 +139,16 @@ func (p *pod) started() *pod {
 	return p
 }
 
+// removeAll removes Pods at the same time.
+func removeAll(pods []*pod) {
+	for _, p := range pods {
+		require.NoError(p.t, p.cluster.API.CoreV1().Pods(p.spec.Namespace).Delete(p.t.Context(), p.spec.Name, metav1.DeleteOptions{}))
+	}
+	for _, p := range pods {
+		p.remove()
+	}
+}
+
 // remove deletes the Pod and waits until it is gone: what its end takes is not to disturb what is measured next.
 func (p *pod) remove() {
 	p.t.Helper()

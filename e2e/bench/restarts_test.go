@@ -3,6 +3,8 @@
 package bench
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -32,7 +34,12 @@ const (
 // process, in ms.
 func again(t *testing.T, c *testcluster.Cluster, shape results.Shape, action corev1.ContainerRestartRuleAction, restarts int) (millis []float64) {
 	t.Helper()
-	p := newPod(t, c, shape, "source").rule(action).create()
+	return exitsOf(t, newPod(t, c, shape, "source").rule(action).create(), shape, action == restartAll, restarts)
+}
+
+// exitsOf is as again, for a Pod that is there; all says whether all its containers start anew.
+func exitsOf(t *testing.T, p *pod, shape results.Shape, all bool, restarts int) (millis []float64) {
+	t.Helper()
 	// The kubelet starts one container after the other: before the last is there, the source has exited several times.
 	complete := p.since(0)
 	enough := func(source []int64) bool { return len(source) >= 2*(exitAfter(source, complete)+warmUp+restarts+1) }
@@ -42,7 +49,7 @@ func again(t *testing.T, c *testcluster.Cluster, shape results.Shape, action cor
 	source := p.stamps("main0")
 	others := map[string][]int64{}
 	for _, program := range p.programs {
-		if action == corev1.ContainerRestartRuleActionRestartAllContainers || program == "main0" {
+		if all || program == "main0" {
 			others[program] = p.stamps(program)
 		}
 	}
@@ -101,6 +108,7 @@ const (
 // measureOurRestarts measures them beside what else there is on a cluster without the gates.
 func measureOurRestarts(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	p.Add("restart/ours", again(t, c, results.Shape{Containers: 1}, restart, times(manyRestarts))...)
+	measureCInPod(t, p, c)
 	for i, shape := range results.Shapes {
 		n := ourRestarts
 		if i < 2 {
@@ -119,6 +127,23 @@ func measureOurRestarts(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 		return p.create()
 	}, everything)...)
 	p.Add("recreate/deployment", recreated(t, c, first, times(newPods))...)
+}
+
+// measureCInPod measures what a C program in the same place takes that does nothing but start the command again: what is
+// left is the cluster's share.
+func measureCInPod(t *testing.T, p *results.Part, c *testcluster.Cluster) {
+	binary, why := theCProgram(t)
+	if why != "" {
+		p.Miss("restart/c", "%s", why)
+		return
+	}
+	shape := results.Shape{Containers: 1}
+	pod := newPod(t, c, shape, "source").in(plain)
+	text, err := os.ReadFile(binary)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(pod.dir, "supervisor"), text, 0o755))
+	pod.main().Command = append([]string{mounted + "/supervisor", "run"}, pod.main().Command...)
+	p.Add("restart/c", exitsOf(t, pod.create(), shape, false, times(manyRestarts))...)
 }
 
 func measureNativeRestarts(t *testing.T, p *results.Part, c *testcluster.Cluster) {

@@ -17,7 +17,7 @@ func made(goal float64) ([]Section, *Set) {
 	p.Miss("gone", "not installed")
 	return []Section{{Title: "Speed", About: "How fast.", PlotName: "speed", Plot: Plot{Title: "Speed", Rows: []PlotRow{{"own", "own", true}}},
 		Rows: []Row{
-			{What: "thing", Unit: "ms", Series: "own", Anchor: "other", AnchorName: "another", Goals: []Goal{{Of: Median, AtMost: goal}, {Of: Factor, AtLeast: 9}}},
+			{What: "thing", Unit: "ms", Series: "own", Anchor: "other", AnchorName: "another", Goals: []Goal{{Of: Median, AtMost: goal, Profile: "It waits."}, {Of: Factor, AtLeast: 9, Profile: "Never said."}}},
 			{What: "lost", Unit: "ms", Series: "gone/by"},
 		}}}, &Set{Parts: []Part{p}}
 }
@@ -28,7 +28,7 @@ func TestPage(t *testing.T) {
 	page := Page(set, sections, []Extra{{Section: "Speed", Text: "More.\n", Missed: []string{"a prediction"}}}, "images")
 	top, rest, found := strings.Cut(page, "\n## Machine\n")
 	require.True(t, found)
-	require.Contains(t, top, "**Missed:**\n\n- Speed: thing: median ≤ 4, measured 5 ms: 1.25 times as much\n- a prediction\n")
+	require.Contains(t, top, "**Missed:**\n\n- Speed: thing: median ≤ 4, measured 5 ms: 1.25 times as much. It waits.\n- a prediction\n")
 	require.Contains(t, top, "**Not measured:**\n\n- Speed: lost: not installed\n")
 	require.Contains(t, rest, "2 × abacus")
 	require.Contains(t, rest, "| thing | 9 | 5 ms (2–8) |")

@@ -22,6 +22,8 @@ type Goal struct {
 	Of Statistic
 	// AtMost and AtLeast are bounds; one of them is set.
 	AtMost, AtLeast float64
+	// Profile is what profiles show where the goal is missed, in sentences; empty: nothing that is worth a word.
+	Profile string
 }
 
 func (g Goal) String() string {

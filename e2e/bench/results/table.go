@@ -124,13 +124,23 @@ func markdown(rows [][]string) string {
 
 // Shortfalls are what was missed, and what could not be judged, one line each.
 func Shortfalls(sections []Section, set *Set) (missed, unmeasured []string) {
+	said := map[string]bool{}
 	for _, s := range sections {
 		for _, r := range s.Rows {
 			m := r.Measure(set)
 			where := s.Title + ": " + r.What
 			for _, v := range m.Verdicts {
 				if !v.Reached {
-					missed = append(missed, fmt.Sprintf("%s: %s, measured %s%s: %s", where, v.Goal, format(v.Value), unitOf(v.Goal, r.Unit), off(v)))
+					line := fmt.Sprintf("%s: %s, measured %s%s: %s", where, v.Goal, format(v.Value), unitOf(v.Goal, r.Unit), off(v))
+					switch profile := v.Goal.Profile; {
+					case profile == "":
+					case said[profile]:
+						line += ". The profile is as above."
+					default:
+						line += ". " + profile
+						said[profile] = true
+					}
+					missed = append(missed, line)
 				}
 			}
 			switch {
