@@ -21,11 +21,11 @@ import (
 // ready; of the others the model needs medians.
 type rounds struct{ judged, others int }
 
-var ourGangs, nativeGangs = rounds{200, 60}, rounds{20, 6}
+var ourGangs, nativeGangs = rounds{200, 40}, rounds{20, 6}
 
 const (
 	// calmOurs and calmNative are how long a gang is left alone before it restarts again.
-	calmOurs, calmNative = 250 * time.Millisecond, 1500 * time.Millisecond
+	calmOurs, calmNative = 150 * time.Millisecond, 1500 * time.Millisecond
 	// readyPods is how many are waited for until the API server says that they are ready.
 	readyPods = 4
 )
@@ -40,7 +40,7 @@ func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side str
 		pod.started()
 	}
 	settle(t, *atRest)
-	for _, size := range slices.Concat([]int{1}, gang.Calibration, []int{gang.Largest}) {
+	for _, size := range append(slices.Clone(gang.Calibration), gang.Largest) {
 		var seconds []float64
 		n := rounds.others
 		if size == 1 || size == gang.Largest {

@@ -27,7 +27,7 @@ const (
 	nativeRestarts = 20
 	newPods        = 20 // of what takes a new Pod each
 	// warmUp restarts are not counted.
-	warmUp = 2
+	warmUp = 1
 )
 
 // again is one Pod whose source exits over and over: the times from its exits to the first instruction of the last new

@@ -15,7 +15,7 @@ import (
 
 const (
 	// starts is how often Pods without and with an init container are made; each takes seconds.
-	starts, initStarts = 60, 40
+	starts, initStarts = 40, 25
 	// kept is how many Pods stay before all are removed at once. They wait, which takes nothing; what the end of each takes
 	// would disturb the next start, or be waited for.
 	kept = 40

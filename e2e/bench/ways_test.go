@@ -96,7 +96,7 @@ func measureWays(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 }
 
 // wayStarts is how often each way is measured.
-const wayStarts = 10
+const wayStarts = 8
 
 // hasImageVolumes says whether the API server keeps a volume of an image.
 func hasImageVolumes(t *testing.T, c *testcluster.Cluster) bool {

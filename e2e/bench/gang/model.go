@@ -11,27 +11,33 @@ import (
 	"restartrules.dev/e2e/bench/results"
 )
 
-// Node is how long the last of several Pods takes that restart on one node at the same moment: Fixed, which one of them
-// takes by waiting, and Each for every one, for which they all want the node's processors, or its kubelet.
-type Node struct{ Fixed, Each float64 }
+// Node is how long the last of several Pods takes that restart on one node at the same moment: Alone, which one of them takes;
+// Each for every other one, for which they all want the node's processors, or its kubelet; and Crowd for every two of the
+// others, because who waits is looked after, too, and finds the processors' caches full of others.
+type Node struct{ Alone, Each, Crowd float64 }
 
 // Predict is how long that many Pods take.
-func (n Node) Predict(pods int) float64 { return n.Fixed + n.Each*float64(pods) }
+func (n Node) Predict(pods int) float64 {
+	others := float64(pods - 1)
+	return n.Alone + n.Each*others + n.Crowd*others*others
+}
 
-// Fit makes a model of measurements: the median time by the number of Pods, at least two numbers. Least squares of the
-// relative error: a tenth is a tenth, of little and of much.
+// Fit makes a model of measurements: the median time by the number of Pods, of one and of at least two other numbers. Least
+// squares of the relative error: a tenth is a tenth, of little and of much.
 func Fit(medians map[int]float64) Node {
-	var w, wx, wy, wxx, wxy float64
+	n := Node{Alone: medians[1]}
+	var xx, xxx, xxxx, xy, xxy float64
 	for pods, t := range medians {
-		x, weight := float64(pods), 1/(t*t)
-		w += weight
-		wx += weight * x
-		wy += weight * t
-		wxx += weight * x * x
-		wxy += weight * x * t
+		x, y, weight := float64(pods-1), t-n.Alone, 1/(t*t)
+		xx += weight * x * x
+		xxx += weight * x * x * x
+		xxxx += weight * x * x * x * x
+		xy += weight * x * y
+		xxy += weight * x * x * y
 	}
-	each := (w*wxy - wx*wy) / (w*wxx - wx*wx)
-	return Node{Fixed: (wy - each*wx) / w, Each: each}
+	d := xx*xxxx - xxx*xxx
+	n.Each, n.Crowd = (xy*xxxx-xxy*xxx)/d, (xxy*xx-xy*xxx)/d
+	return n
 }
 
 // tailFrom is the share of measurements from which on they are taken for the beginning of a tail.

@@ -11,10 +11,15 @@ import (
 )
 
 func TestFit(t *testing.T) {
-	n := Fit(map[int]float64{1: 0.9, 2: 1.1, 4: 1.5, 8: 2.3, 16: 3.9})
-	require.InDelta(t, 0.7, n.Fixed, 1e-9)
-	require.InDelta(t, 0.2, n.Each, 1e-9)
-	require.InDelta(t, 7.1, n.Predict(32), 1e-9)
+	made := Node{Alone: 0.9, Each: 0.2, Crowd: 0.01}
+	medians := map[int]float64{}
+	for _, pods := range Calibration {
+		medians[pods] = made.Predict(pods)
+	}
+	n := Fit(medians)
+	require.InDelta(t, made.Alone, n.Alone, 1e-9)
+	require.InDelta(t, made.Each, n.Each, 1e-9)
+	require.InDelta(t, made.Crowd, n.Crowd, 1e-9)
 }
 
 // TestLast: the last of many nodes is later than of few, and of one it is as was measured.
@@ -39,7 +44,7 @@ func TestReport(t *testing.T) {
 	for largest, trusted := range map[float64]bool{7.1: true, 8.5: true, 9.0: false} {
 		var p results.Part
 		for i, pods := range Calibration {
-			p.Add(Series(pods, results.Native), []float64{2.3, 3.9, 5.5}[i])
+			p.Add(Series(pods, results.Native), []float64{0.9, 2.3, 3.9, 5.5}[i])
 		}
 		p.Add(Series(Largest, results.Native), largest)
 		p.Add(results.Shape{Inits: 1, Containers: 2}.Series(results.Native), 1900, 2000, 2100)
@@ -47,7 +52,8 @@ func TestReport(t *testing.T) {
 		text, missed := Report(set)
 		require.Equal(t, trusted, len(missed) == 0, "%v", missed)
 		require.Equal(t, trusted, set.Find(FleetSeries(1000, "kubelet 1.36.3")) != nil)
-		require.Contains(t, text, fmt.Sprintf("| native | 0.700 s | 0.2000 s | 7.10 s | %.2f s |", largest))
+		require.Contains(t, text, "\n| native | 0.900 s | 0.2000 s | ")
+		require.Contains(t, text, fmt.Sprintf(" | 7.10 s | %.2f s | ", largest))
 	}
 	text, _ := Report(&results.Set{})
 	require.Empty(t, text)
