@@ -46,10 +46,10 @@ var alternatives = []alternative{
 }
 
 const modelText = `**The model.** *One node*: the last of *P* Pods that restart on a node at the same moment is back after
-*w + s·(P-1) + q·(P-1)²*. *w* is what a Pod takes that is alone, as measured; *s* is what each other one adds, because all
-want the same processors and the same kubelet; *q* is what they are in each other's way beyond that. Both are fitted, by
-least squares of the relative error, to the medians of gangs of 8, 16 and 24 Pods, and have to predict the gang of 32,
-which the fit has not seen, within 20 %.
+*w + s·(P-1) + q·(P-1)²*. *w* is what a Pod takes that is alone, as measured; *s* is what each other one adds, because
+all want the same processors and the same kubelet; *q* is what they are in each other's way beyond that. Both are
+fitted, by least squares of the relative error, to the medians of gangs of 8, 16 and 24 Pods, and have to predict the
+gang of 32, which the fit has not seen, within 20 %.
 
 *Many nodes*: a gang has one Pod on each, and nodes don't hinder each other. So the time until the last is back is the
 largest of as many independent draws from the measured times of single restarts (1 init container, 2 containers).

@@ -36,7 +36,7 @@ func admissionSection() Section {
 			if kb == 60 {
 				rate, allocations = 1800, 300
 			} else {
-				one, eight = []Goal{{Of: P99, AtMost: 1}}, []Goal{{Of: P99, AtMost: 5}}
+				one, eight = []Goal{{Of: P99, AtMost: 1, Profile: admissionProfile}}, []Goal{{Of: P99, AtMost: 5, Profile: admissionProfile}}
 			}
 			row("requests per second per core", "req/s", "rate", true, false, Goal{Of: Median, AtLeast: rate, Profile: admissionProfile})
 			row("allocations", "", "allocations", false, true, Goal{Of: Median, AtMost: allocations})

@@ -6,10 +6,11 @@ const (
 		"the four shims ran for 2.8 ms of processor time in all (0.6 of it in their children before these are the command), the watcher for 0.9, " +
 		"containerd and its shim, which copy the line between two attempts into the log, for 0.6; a quarter of the processors' time was idle, " +
 		"waiting for the next message. Most of it is the kernel's work of waking threads, some 90 times in the shims: in a virtual machine " +
-		"20 to 50 µs each where the other processor sleeps. One thread in each shim, in place of one each for the watcher's orders and for children, would save about half of them."
-	clusterTailProfile = "API server, etcd, kubelet, containerd and the Pod share 2 processors. What a C program in such a Pod takes, in a row of its own, has the same tail."
-	aloneTailProfile   = "The C supervisor has such a tail in the same run: it is the machine's, which stops for milliseconds."
-	shimMemoryProfile  = "1.5 MB of it is the file, all of it in memory because the kernel maps what is around each page that is touched: the Go runtime is most of it " +
+		"20 to 50 µs each where the other processor sleeps. One thread in each shim, in place of one each for the watcher's orders and for children, should save many of them."
+	clusterTailProfile = "API server, etcd, kubelet, containerd and the Pod share 2 processors. The p99 of a C program in such a Pod, in a row of its own, is as many times its median."
+	aloneProfile       = "Between exit and start the shim makes sure that nothing of the last attempt is left, looks for marks of a deletion and of a pause, and writes the attempt file; " +
+		"the C supervisor does nothing of that, and its p99 is twice its median, too."
+	shimMemoryProfile = "1.5 MB of it is the file, all of it in memory because the kernel maps what is around each page that is touched: the Go runtime is most of it " +
 		"(433 of 656 KB of code, and 660 KB of tables that follow from it). 0.7 MB is private: 440 KB of the runtime's heap spans and thread stacks, 95 KB of data, 110 KB of the runtime's tables."
 	watcherMemoryProfile = "The file's pages alone are 3.4 MB: the runtime's code 465 KB, net with DNS 165, encoding/json with reflect 140, fmt 60, log/slog 44, and tables in proportion. 1.2 MB is private."
 	reportMemoryProfile  = "The reporter is 5.2 MB of its file's pages, most of them TLS and HTTP, and 1 MB that is private; the rest is the watcher."
