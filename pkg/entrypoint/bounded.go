@@ -2,8 +2,10 @@ package entrypoint
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
+	"sync"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -13,11 +15,15 @@ import (
 const maxBody = 2 << 20
 
 // smallBody is how much of an answer, in bytes, is read at any time. What is longer, as next to none is, waits for
-// one of longAtOnce places: they bound the memory, since each may take some times maxBody.
+// one of longAtOnce places, which bound the memory.
 const (
 	smallBody  = 64 << 10
 	longAtOnce = 4
 )
+
+// rests are for what of long answers is behind smallBody, and one byte more. The library reads into ever larger buffers,
+// which would all be garbage when an answer turns out to be too long: so that is found out before it gets any of it.
+var rests = sync.Pool{New: func() any { return new([maxBody - smallBody + 1]byte) }}
 
 // maxRedirections is how often in a row a registry may lead elsewhere. The library would follow for ever.
 const maxRedirections = 5
@@ -69,34 +75,55 @@ type boundedBody struct {
 	io.ReadCloser
 	ctx  context.Context // of the request
 	long *semaphore.Weighted
-	read int
-	held bool // one of long
+	read int // of the first smallBody bytes
+	// Of a long one, which has one of the places: what is left to give, and what to say then.
+	place *[maxBody - smallBody + 1]byte
+	rest  []byte
+	end   error
 }
 
 func (b *boundedBody) Read(p []byte) (int, error) {
-	limit := smallBody
-	if b.read >= smallBody {
-		if limit = maxBody + 1; b.read >= limit {
-			return 0, tooLong
-		}
-		if !b.held {
-			if err := b.long.Acquire(b.ctx, 1); err != nil {
-				return 0, tooBusy
-			}
-			b.held = true
-		}
+	if b.place == nil && b.end != nil {
+		return 0, b.end // it is closed
 	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), limit-b.read)])
-	if b.read += n; b.read > maxBody {
-		return 0, tooLong
+	if b.read < smallBody {
+		n, err := b.ReadCloser.Read(p[:min(len(p), smallBody-b.read)])
+		b.read += n
+		return n, err
 	}
-	return n, err
+	if b.place == nil {
+		if err := b.long.Acquire(b.ctx, 1); err != nil {
+			return 0, tooBusy
+		}
+		b.place = rests.Get().(*[maxBody - smallBody + 1]byte)
+		b.readRest()
+	}
+	n := copy(p, b.rest)
+	if b.rest = b.rest[n:]; len(b.rest) == 0 {
+		return n, b.end
+	}
+	return n, nil
+}
+
+// readRest reads all behind the first smallBody bytes.
+func (b *boundedBody) readRest() {
+	n, err := io.ReadFull(b.ReadCloser, b.place[:])
+	switch {
+	case err == nil:
+		b.end = tooLong
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		b.rest, b.end = b.place[:n], io.EOF
+	default:
+		b.end = err
+	}
 }
 
 func (b *boundedBody) Close() error {
-	if b.held {
-		b.held = false
+	if b.place != nil {
+		rests.Put(b.place)
+		b.place, b.rest = nil, nil
 		b.long.Release(1)
 	}
+	b.end = http.ErrBodyReadAfterClose
 	return b.ReadCloser.Close()
 }

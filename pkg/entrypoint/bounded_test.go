@@ -78,6 +78,12 @@ func TestLongAnswers(t *testing.T) {
 	_, err := get(t.Context(), maxBody+1)
 	require.ErrorIs(t, err, tooLong)
 
+	// What is closed takes no place any more.
+	body := &boundedBody{ReadCloser: io.NopCloser(bytes.NewReader(nil)), ctx: t.Context(), long: long, read: smallBody}
+	require.NoError(t, body.Close())
+	_, err = body.Read(make([]byte, 1))
+	require.ErrorIs(t, err, http.ErrBodyReadAfterClose)
+
 	// While another long answer is read, short ones are read all the same.
 	require.True(t, long.TryAcquire(1), "all places were given back")
 	_, err = get(t.Context(), smallBody-1)
