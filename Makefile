@@ -280,7 +280,7 @@ ROWS ?=
 .PHONY: bench
 bench: build images bench-peers ## Side by side with Kubernetes 1.36 and with init systems: a table, docs/benchmarks.md. 40 minutes; ROWS=restarts|gang for some.
 	@rm -f $(if $(ROWS),,bin/bench/*.json)
-	@failed=; go test -tags e2e -count=1 -v -timeout 80m $(if $(ROWS),-run '/^($(ROWS))$$') ./e2e/bench || failed=1; \
+	@failed=; go test -tags e2e -count=1 -v -parallel 4 -timeout 80m $(if $(ROWS),-run '/^($(ROWS))$$') ./e2e/bench || failed=1; \
 		go run ./e2e/bench/page && [ -z "$$failed" ]
 
 PEERS = tini dumb-init s6 runit

@@ -34,7 +34,7 @@ import (
 const (
 	watcherImage = "localhost/restartrules/watcher:dev"
 	// One round of each kind of request; rounds go around.
-	admissionRounds = 8
+	admissionRounds = 7
 	aloneFor        = 500 * time.Millisecond
 	togetherFor     = time.Second
 	connections     = 8

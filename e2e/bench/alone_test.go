@@ -6,8 +6,8 @@ import "testing"
 
 // TestAlone measures what needs no cluster.
 func TestAlone(t *testing.T) {
-	part(t, "alone", "process", measureProcesses)
-	part(t, "alone", "footprint", measureFootprint)
-	part(t, "alone", "admission", measureAdmission)
-	part(t, "alone", "creations", measureCreations)
+	part(t, "alone", "process", nil, measureProcesses)
+	part(t, "alone", "footprint", nil, measureFootprint)
+	part(t, "alone", "admission", nil, measureAdmission)
+	part(t, "alone", "creations", nil, measureCreations)
 }

@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -50,12 +52,30 @@ func repeat(t *testing.T, n int, f func(i int)) {
 	}
 }
 
+// lanes does the same in several goroutines, each a test of its own, and waits for all. lane guards what they share. For Pods
+// that wait for the kubelet nearly all the time.
+func lanes(t *testing.T, name string, count int, do func(t *testing.T, lane *sync.Mutex)) {
+	t.Helper()
+	lane := new(sync.Mutex)
+	t.Run(name, func(t *testing.T) {
+		for i := range count {
+			t.Run(strconv.Itoa(i), func(t *testing.T) {
+				t.Parallel()
+				do(t, lane)
+			})
+		}
+	})
+}
+
 // part measures a part of the rows and keeps what it has measured, even if it fails on the way. side says where: alone,
-// without a cluster, or on which.
-func part(t *testing.T, side, row string, measure func(t *testing.T, p *results.Part)) {
-	t.Run(row, func(t *testing.T) {
+// without a cluster, or whose restarts. prepare, if it is not nil, makes what it needs, before the machine comes to rest.
+func part(t *testing.T, side, row string, prepare func(t *testing.T), measure func(t *testing.T, p *results.Part)) {
+	t.Run(row+"/"+side, func(t *testing.T) {
 		if runtime.GOARCH != "amd64" {
 			t.Skip("the programs that are started are machine code for amd64")
+		}
+		if prepare != nil {
+			prepare(t)
 		}
 		p := &results.Part{Name: row + "-" + side, Command: "make bench ROWS=" + row, Machine: describe(t)}
 		p.Machine.Busy = settle(t, *atRest)
@@ -75,7 +95,7 @@ func part(t *testing.T, side, row string, measure func(t *testing.T, p *results.
 			}
 			for _, s := range p.Series {
 				sorted := results.Sorted(s.Values)
-				t.Logf("%s: n %d, median %.4g, p99 %.4g", s.Name, len(sorted), results.Quantile(sorted, 0.5), results.Quantile(sorted, 0.99))
+				t.Logf("%s: n %d, median %.4g, p99 %.4g; %.0f s", s.Name, len(sorted), results.Quantile(sorted, 0.5), results.Quantile(sorted, 0.99), s.Took.Seconds())
 			}
 			for _, m := range p.Missing {
 				t.Logf("missing %s: %s", m.Series, m.Why)

@@ -30,7 +30,7 @@ const (
 // in, where the webhook isn't asked, and in one that has, in turns. Nothing runs them.
 func measureCreations(t *testing.T, p *results.Part) {
 	dir := t.TempDir()
-	api, err := apiserver.Start(dir, apiserver.DefaultVersion)
+	api, err := apiserver.Start(dir, kubernetesVersion)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, api.Stop()) })
 	webhook, installation := serveOurs(t, dir)

@@ -181,6 +181,7 @@ func merge(p *results.Part) {
 	for _, s := range p.Series {
 		if i, ok := at[s.Name]; ok {
 			merged[i].Values = append(merged[i].Values, s.Values...)
+			merged[i].Took += s.Took
 			continue
 		}
 		at[s.Name] = len(merged)

@@ -17,24 +17,32 @@ import (
 	"restartrules.dev/pkg/wire"
 )
 
-// rounds are how often gangs are restarted: judged are one Pod, the largest, and those that are waited for until they are
-// ready; of the others the model needs medians.
-type rounds struct{ judged, others int }
+// gangs are how gangs of a side are restarted.
+type gangs struct {
+	side string
+	// judged is how often those are restarted that are: one Pod, the largest, and those that are waited for until they are
+	// ready; of the others the model needs medians.
+	judged, others int
+	// calm is how long a gang is left alone before it restarts again.
+	calm time.Duration
+}
 
-var ourGangs, nativeGangs = rounds{200, 40}, rounds{20, 6}
+// readyPods is how many are waited for until the API server says that they are ready.
+const readyPods = 4
 
-const (
-	// calmOurs and calmNative are how long a gang is left alone before it restarts again.
-	calmOurs, calmNative = 150 * time.Millisecond, 1500 * time.Millisecond
-	// readyPods is how many are waited for until the API server says that they are ready.
-	readyPods = 4
-)
+func measureOurGangs(t *testing.T, p *results.Part, c *testcluster.Cluster) {
+	measureGang(t, p, c, gangs{results.Ours, 200, 40, 150 * time.Millisecond})
+}
+
+func measureNativeGangs(t *testing.T, p *results.Part, c *testcluster.Cluster) {
+	measureGang(t, p, c, gangs{results.Native, 20, 6, 1500 * time.Millisecond})
+}
 
 // measureGang restarts gangs of all sizes, each several times, on one node. Values are in seconds.
-func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side string, rounds rounds, between time.Duration) {
+func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, g gangs) {
 	var pods []*pod
 	for range gang.Largest {
-		pods = append(pods, newPod(t, c, results.Shape{Containers: 3}, "peer").rule(restartAll).create())
+		pods = append(pods, newPod(t, c, results.Shape{Containers: 3}, "peer").of(g.side).rule(restartAll).create())
 	}
 	for _, pod := range pods {
 		pod.started()
@@ -42,31 +50,31 @@ func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, side str
 	settle(t, *atRest)
 	for _, size := range append(slices.Clone(gang.Calibration), gang.Largest) {
 		var seconds []float64
-		n := rounds.others
+		n := g.others
 		if size == 1 || size == gang.Largest {
-			n = rounds.judged
+			n = g.judged
 		}
 		repeat(t, times(n), func(int) {
 			began := endAll(t, pods[:size])
 			seconds = append(seconds, float64(allSince(pods[:size], began)-began)/1e9)
-			time.Sleep(between)
+			time.Sleep(g.calm)
 		})
-		p.Add(gang.Series(size, side), seconds...)
+		p.Add(gang.Series(size, g.side), seconds...)
 	}
 	var seconds []float64
-	repeat(t, times(rounds.judged), func(int) {
+	repeat(t, times(g.judged), func(int) {
 		waitReady(t, c, pods[:readyPods], nil)
 		before := startsOf(t, c, pods[:readyPods])
 		began := endAll(t, pods[:readyPods])
 		last := allSince(pods[:readyPods], began)
-		if side == results.Ours {
+		if g.side == results.Ours {
 			before = nil // their containers don't start anew
 		}
 		seconds = append(seconds, float64(max(last, waitReady(t, c, pods[:readyPods], before))-began)/1e9)
-		time.Sleep(between)
+		time.Sleep(g.calm)
 	})
-	p.Add("gang/ready/"+side, seconds...)
-	removeAll(pods)
+	p.Add("gang/ready/"+g.side, seconds...)
+	removeAll(t, pods)
 }
 
 // endAll has the first container of each Pod end at the same moment, and returns it. The processes are looked for before.

@@ -35,7 +35,7 @@ const (
 	look = 100 * time.Millisecond
 )
 
-// namespaces of the Pods: one whose Pods are injected where there is a webhook, one whose are not.
+// namespaces of the Pods: one whose Pods are injected, one whose are left to the kubelet.
 const (
 	injected = "bench"
 	plain    = "bench-plain"
@@ -124,6 +124,14 @@ func (p *pod) in(namespace string) *pod {
 	return p
 }
 
+// of has the Pod made where that side restarts it.
+func (p *pod) of(side string) *pod {
+	if side == results.Native {
+		return p.in(plain)
+	}
+	return p.in(injected)
+}
+
 // create makes the Pod. It is removed when the test is over, if it was not before.
 func (p *pod) create() *pod {
 	p.t.Helper()
@@ -139,10 +147,12 @@ func (p *pod) started() *pod {
 	return p
 }
 
-// removeAll removes Pods at the same time.
-func removeAll(pods []*pod) {
+// removeAll removes Pods at the same time. The tests that have made them may be over, t is not.
+func removeAll(t *testing.T, pods []*pod) {
+	t.Helper()
 	for _, p := range pods {
-		require.NoError(p.t, p.cluster.API.CoreV1().Pods(p.spec.Namespace).Delete(p.t.Context(), p.spec.Name, metav1.DeleteOptions{}))
+		p.t = t
+		require.NoError(t, p.cluster.API.CoreV1().Pods(p.spec.Namespace).Delete(t.Context(), p.spec.Name, metav1.DeleteOptions{}))
 	}
 	for _, p := range pods {
 		p.remove()

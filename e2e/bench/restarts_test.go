@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,18 +24,20 @@ import (
 // How many restarts are measured.
 const (
 	manyRestarts   = 500 // of ours, with a goal
-	ourRestarts    = 250
+	ourRestarts    = 200
 	nativeRestarts = 20
 	newPods        = 20 // of what takes a new Pod each
+	// nativeAtOnce is how many Pods restart at once that nothing is judged by.
+	nativeAtOnce = 4
 	// warmUp restarts are not counted.
 	warmUp = 1
 )
 
 // again is one Pod whose source exits over and over: the times from its exits to the first instruction of the last new
 // process, in ms.
-func again(t *testing.T, c *testcluster.Cluster, shape results.Shape, action corev1.ContainerRestartRuleAction, restarts int) (millis []float64) {
+func again(t *testing.T, c *testcluster.Cluster, side string, shape results.Shape, action corev1.ContainerRestartRuleAction, restarts int) (millis []float64) {
 	t.Helper()
-	return exitsOf(t, newPod(t, c, shape, "source").rule(action).create(), shape, action == restartAll, restarts)
+	return exitsOf(t, newPod(t, c, shape, "source").of(side).rule(action).create(), shape, action == restartAll, restarts)
 }
 
 // exitsOf is as again, for a Pod that is there; all says whether all its containers start anew.
@@ -83,16 +86,23 @@ func exitAfter(source []int64, moment int64) (i int) {
 }
 
 // once is a new Pod each time, whose main0 is ended when all runs: the times until all has started again, in ms. Back-off
-// begins with the second restart of a Pod.
+// begins with the second restart of a Pod. All are made before, and wait, which takes nothing.
 func once(t *testing.T, times int, create func() *pod, want func(p *pod) []string) (millis []float64) {
 	t.Helper()
-	repeat(t, times, func(int) {
-		p := create().started()
+	var pods []*pod
+	for range times {
+		pods = append(pods, create())
+	}
+	for _, p := range pods {
+		p.started()
 		p.programs = want(p)
-		began := endAll(t, []*pod{p})
-		millis = append(millis, float64(p.since(began)-began)/1e6)
-		p.remove()
+	}
+	settle(t, *atRest)
+	repeat(t, times, func(i int) {
+		began := endAll(t, pods[i:i+1])
+		millis = append(millis, float64(pods[i].since(began)-began)/1e6)
 	})
+	removeAll(t, pods)
 	return millis
 }
 
@@ -107,14 +117,14 @@ const (
 
 // measureOurRestarts measures them beside what else there is on a cluster without the gates.
 func measureOurRestarts(t *testing.T, p *results.Part, c *testcluster.Cluster) {
-	p.Add("restart/ours", again(t, c, results.Shape{Containers: 1}, restart, times(manyRestarts))...)
+	p.Add("restart/ours", again(t, c, results.Ours, results.Shape{Containers: 1}, restart, times(manyRestarts))...)
 	measureCInPod(t, p, c)
 	for i, shape := range results.Shapes {
 		n := ourRestarts
 		if i < 2 {
 			n = manyRestarts
 		}
-		p.Add(shape.Series(results.Ours), again(t, c, shape, restartAll, times(n))...)
+		p.Add(shape.Series(results.Ours), again(t, c, results.Ours, shape, restartAll, times(n))...)
 	}
 	first := results.Shapes[0]
 	p.Add("recreate/sandbox", once(t, times(newPods), func() *pod {
@@ -149,11 +159,25 @@ func measureCInPod(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 func measureNativeRestarts(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	// A second restart waits for 10 s: so a new Pod each.
 	p.Add("restart/native", once(t, times(newPods), func() *pod {
-		return newPod(t, c, results.Shape{Containers: 1}, "peer").rule(restart).create()
+		return newPod(t, c, results.Shape{Containers: 1}, "peer").of(results.Native).rule(restart).create()
 	}, onlyMain)...)
-	for _, shape := range results.Shapes {
-		p.Add(shape.Series(results.Native), again(t, c, shape, restartAll, times(nativeRestarts))...)
+	judged := results.Shapes[:2]
+	for _, shape := range judged {
+		p.Add(shape.Series(results.Native), again(t, c, results.Native, shape, restartAll, times(nativeRestarts))...)
 	}
+	others := make(chan results.Shape, len(results.Shapes))
+	for _, shape := range results.Shapes[len(judged):] {
+		others <- shape
+	}
+	close(others)
+	lanes(t, "others", nativeAtOnce, func(t *testing.T, lane *sync.Mutex) {
+		for shape := range others {
+			millis := again(t, c, results.Native, shape, restartAll, times(nativeRestarts))
+			lane.Lock()
+			p.Add(shape.Series(results.Native), millis...)
+			lane.Unlock()
+		}
+	})
 }
 
 // recreated deletes the Pod of a Deployment over and over: the times until all of the new one runs, in ms.

@@ -5,6 +5,7 @@ package bench
 import (
 	"fmt"
 	"math/rand/v2"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,40 +16,59 @@ import (
 
 const (
 	// starts is how often Pods without and with an init container are made; each takes seconds.
-	starts, initStarts = 40, 25
-	// kept is how many Pods stay before all are removed at once. They wait, which takes nothing; what the end of each takes
-	// would disturb the next start, or be waited for.
-	kept = 40
+	starts, initStarts = 200, 32
+	// startsAtOnce is how many are measured at once.
+	startsAtOnce = 4
+	// kept is how many Pods may stay before all are removed at once. They wait, which takes nothing; what the end of each takes
+	// would disturb the next start, or be waited for. A node has room for 110.
+	kept = 84
 )
 
 // measureStartUp makes injected Pods and the same not injected, in turns. Values are in seconds.
 func measureStartUp(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	for inits, n := range []int{starts, initStarts} {
 		var without, added []float64
-		var pods []*pod
 		shape := results.Shape{Inits: inits, Containers: 2}
-		start := func(namespace string) float64 {
-			p := startable(t, c, shape).in(namespace)
-			began := wire.Now()
-			p.create()
-			pods = append(pods, p)
-			return float64(p.since(0)-began) / 1e9
-		}
-		repeat(t, times(n), func(int) {
-			anyMoment()
-			w := start(plain)
+		startInTurns(t, times(n), 2, func(t *testing.T, start func(*pod) float64) {
+			w := start(startable(t, c, shape).in(plain))
 			without = append(without, w)
-			added = append(added, start(injected)-w)
-			if len(pods) >= kept {
-				removeAll(pods)
-				pods = nil
-			}
+			added = append(added, start(startable(t, c, shape).in(injected))-w)
 		})
-		removeAll(pods)
 		p.Add(fmt.Sprintf("start/plain/%d", inits), without...)
 		p.Add(fmt.Sprintf("start/added/%d", inits), added...)
 	}
 	measureWays(t, p, c)
+}
+
+// startInTurns calls turn that often, several at once. start makes a Pod, of which each turn may have that many, and returns
+// how long it takes until all its programs run, in s. What turn does beside that is guarded by a lock.
+func startInTurns(t *testing.T, times, pods int, turn func(t *testing.T, start func(*pod) float64)) {
+	t.Helper()
+	for times > 0 {
+		n := min(times, kept/pods)
+		times -= n
+		turns := make(chan struct{}, n)
+		for range n {
+			turns <- struct{}{}
+		}
+		close(turns)
+		var made []*pod
+		lanes(t, "starts", startsAtOnce, func(t *testing.T, lane *sync.Mutex) {
+			lane.Lock()
+			defer lane.Unlock()
+			for range turns {
+				turn(t, func(p *pod) float64 {
+					made = append(made, p)
+					lane.Unlock()
+					defer lane.Lock()
+					anyMoment()
+					began := wire.Now()
+					return float64(p.create().since(0)-began) / 1e9
+				})
+			}
+		})
+		removeAll(t, made)
+	}
 }
 
 // anyMoment waits for up to a second. The kubelet looks at its containers once a second: what starts one Pod after the

@@ -18,9 +18,9 @@ const (
 
 // tasks is one Pod that runs one short task after the other, with an init container before each: tasks per second, in
 // blocks of that many.
-func tasks(t *testing.T, c *testcluster.Cluster, count, block int) (rates []float64) {
+func tasks(t *testing.T, c *testcluster.Cluster, side string, count, block int) (rates []float64) {
 	t.Helper()
-	p := newPod(t, c, results.Shape{Inits: 1, Containers: 1}, "task").rule(restartAll).create()
+	p := newPod(t, c, results.Shape{Inits: 1, Containers: 1}, "task").of(side).rule(restartAll).create()
 	wait := time.Now().Add(*longest)
 	for len(p.stamps("main0")) < 2*(count+1) && time.Now().Before(wait) {
 		time.Sleep(look)
@@ -34,9 +34,9 @@ func tasks(t *testing.T, c *testcluster.Cluster, count, block int) (rates []floa
 }
 
 func measureOurTasks(t *testing.T, p *results.Part, c *testcluster.Cluster) {
-	p.Add("tasks/ours", tasks(t, c, times(ourTasks), ourBlock)...)
+	p.Add("tasks/ours", tasks(t, c, results.Ours, times(ourTasks), ourBlock)...)
 }
 
 func measureNativeTasks(t *testing.T, p *results.Part, c *testcluster.Cluster) {
-	p.Add("tasks/native", tasks(t, c, times(nativeTasks), 1)...)
+	p.Add("tasks/native", tasks(t, c, results.Native, times(nativeTasks), 1)...)
 }

@@ -11,7 +11,6 @@ import (
 
 	"restartrules.dev/e2e/bench/results"
 	"restartrules.dev/e2e/testcluster"
-	"restartrules.dev/pkg/wire"
 )
 
 // ways are the ways in which a program can come into a Pod before its containers start, done by hand to a Pod that is not
@@ -56,47 +55,37 @@ func sidecar() corev1.Container {
 		VolumeMounts: []corev1.VolumeMount{{Name: "bench", MountPath: mounted}, {Name: "into", MountPath: "/into"}}}
 }
 
+// wayStarts is how often each way is measured.
+const wayStarts = 12
+
 // measureWays measures what each way adds to a Pod's start, in s: all in turns, each against the Pod without.
 func measureWays(t *testing.T, p *results.Part, c *testcluster.Cluster) {
-	shape := results.Shape{Containers: 2}
-	var pods []*pod
-	start := func(change func(*corev1.PodSpec)) float64 {
-		p := newPod(t, c, shape, "peer").in(plain)
-		p.spec.Spec.Volumes = append(p.spec.Spec.Volumes, corev1.Volume{Name: "into", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
-		if change != nil {
-			change(&p.spec.Spec)
-		}
-		pods = append(pods, p)
-		anyMoment()
-		began := wire.Now()
-		p.create()
-		return float64(p.since(0)-began) / 1e9
-	}
 	added := map[string][]float64{}
-	repeat(t, times(wayStarts), func(int) {
-		without := start(nil)
+	images := hasImageVolumes(t, c)
+	startInTurns(t, times(wayStarts), len(ways)+1, func(t *testing.T, start func(*pod) float64) {
+		without := start(wayPod(t, c, func(*corev1.PodSpec) {}))
 		for _, w := range ways {
-			if w.name == "image" && !hasImageVolumes(t, c) {
-				continue
+			if w.name != "image" || images {
+				added[w.name] = append(added[w.name], start(wayPod(t, c, w.change))-without)
 			}
-			added[w.name] = append(added[w.name], start(w.change)-without)
-		}
-		if len(pods) >= kept {
-			removeAll(pods)
-			pods = nil
 		}
 	})
-	removeAll(pods)
 	for _, w := range ways {
 		p.Add(results.WaySeries(w.name), added[w.name]...)
 	}
-	if len(added["image"]) == 0 {
+	if !images {
 		p.Miss(results.WaySeries("image"), "the cluster has no image volumes")
 	}
 }
 
-// wayStarts is how often each way is measured.
-const wayStarts = 8
+// wayPod is a Pod that nothing is injected into, changed by hand.
+func wayPod(t *testing.T, c *testcluster.Cluster, change func(*corev1.PodSpec)) *pod {
+	t.Helper()
+	p := newPod(t, c, results.Shape{Containers: 2}, "peer").in(plain)
+	p.spec.Spec.Volumes = append(p.spec.Spec.Volumes, corev1.Volume{Name: "into", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
+	change(&p.spec.Spec)
+	return p
+}
 
 // hasImageVolumes says whether the API server keeps a volume of an image.
 func hasImageVolumes(t *testing.T, c *testcluster.Cluster) bool {

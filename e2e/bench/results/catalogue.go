@@ -62,9 +62,10 @@ func restartSection() Section {
 	s := Section{
 		Title: "Restart latency",
 		About: "On a real kubelet, one Pod at a time: the last moment of the container that exits to the first instruction of the " +
-			"last of all new processes, all programs the smallest that there can be. Ours on Kubernetes 1.35.4 with the gates off, " +
-			"native on 1.36.3 with Kubernetes' own gates, on the same machine in the same run; back-off excluded. Before 1.36 " +
-			"native restarts of the whole Pod can stall for more than a minute.",
+			"last of all new processes, all programs the smallest that there can be. Ours and native are on the same node of Kubernetes " +
+			"1.36.3 with its own gates: ours in a namespace that has opted in, where the webhook emulates all the same; back-off excluded. " +
+			"Of the kubelet's, shapes that have no goal are measured four at a time: they wait nearly all the time. Before 1.36 native " +
+			"restarts of the whole Pod can stall for more than a minute.",
 		PlotName: "restarts",
 	}
 	restart := Row{What: "`Restart` in place", Unit: "ms", Series: "restart/ours", Anchor: "restart/native", AnchorName: kubelet}
@@ -179,7 +180,7 @@ func startSection() Section {
 	return Section{
 		Title: "Being injected",
 		About: "From the creation of a Pod to the first instruction of its last container; injected Pods and the same Pods where nothing is " +
-			"injected are made in turns. What is added is the difference of each two. With init containers, the rule concerns the whole Pod, so " +
+			"injected are made in turns, four at a time. What is added is the difference of each two. With init containers, the rule concerns the whole Pod, so " +
 			"that there are twins. The ways by hand are without us, admission included: a sidecar is put into the Pod, and a program of the shim's " +
 			"size comes into a volume in one way or another. We go the second: so its first two rows are the parts of what we add, and the rest is ours.",
 		Rows: []Row{

@@ -61,7 +61,7 @@ func CreationSeries(kind, what string) string { return "creations/" + kind + "/"
 func creationSection() Section {
 	s := Section{
 		Title: "Creating Pods",
-		About: "10,000 Pods of 6 KB of each kind, 16 at once, through a real kube-apiserver 1.35.4 and etcd, in turns of 500. API server, etcd, webhook " +
+		About: "10,000 Pods of 6 KB of each kind, 16 at once, through a real kube-apiserver 1.36.3 and etcd, in turns of 500. API server, etcd, webhook " +
 			"and client share the machine. In a namespace that has not opted in the webhook isn't asked: that is what it is held against. Of a Pod " +
 			"without rules it isn't asked either, by `matchConditions`, which the API server evaluates.",
 	}

@@ -46,6 +46,8 @@ type Machine struct {
 type Series struct {
 	Name   string    `json:"name"`
 	Values []float64 `json:"values"`
+	// Took is the time since the series before was added, or since the part Began.
+	Took time.Duration `json:"took"`
 	// Note is something to know of it, in a few words.
 	Note string `json:"note,omitempty"`
 }
@@ -58,9 +60,14 @@ type Missing struct {
 
 // Add appends a series, unless it is empty.
 func (p *Part) Add(name string, values ...float64) {
-	if len(values) > 0 {
-		p.Series = append(p.Series, Series{Name: name, Values: values})
+	if len(values) == 0 {
+		return
 	}
+	took := time.Since(p.Began)
+	for _, s := range p.Series {
+		took -= s.Took
+	}
+	p.Series = append(p.Series, Series{Name: name, Values: values, Took: took})
 }
 
 // Miss says why series whose names begin so are not there.
