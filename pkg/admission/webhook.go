@@ -3,7 +3,6 @@ package admission
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -319,23 +318,6 @@ func failed(err error) decision {
 		counted:  true,
 		err:      err,
 	}
-}
-
-// names returns the object's name and generateName; of the two, the API server has put only the name
-// into the request.
-func (r *request) names() (name, generateName string) {
-	if r.Name != "" {
-		return r.Name, ""
-	}
-	var object struct {
-		Metadata struct {
-			Name         string `json:"name"`
-			GenerateName string `json:"generateName"`
-		} `json:"metadata"`
-	}
-	// An object that can't be decoded is reported by whoever needs all of it.
-	_ = json.Unmarshal(r.Object, &object)
-	return object.Metadata.Name, object.Metadata.GenerateName
 }
 
 // logDecision writes a line for what is worth one. It holds nothing of the object but its names.
