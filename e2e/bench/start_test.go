@@ -18,7 +18,7 @@ const (
 	// starts is how often Pods without and with an init container are made; each takes seconds.
 	starts, initStarts = 200, 32
 	// startsAtOnce is how many are measured at once.
-	startsAtOnce = 4
+	startsAtOnce = 2
 	// kept is how many Pods may stay before all are removed at once. They wait, which takes nothing; what the end of each takes
 	// would disturb the next start, or be waited for. A node has room for 110.
 	kept = 84

@@ -180,7 +180,7 @@ func startSection() Section {
 	return Section{
 		Title: "Being injected",
 		About: "From the creation of a Pod to the first instruction of its last container; injected Pods and the same Pods where nothing is " +
-			"injected are made in turns, four at a time. What is added is the difference of each two. With init containers, the rule concerns the whole Pod, so " +
+			"injected are made in turns, two at a time. What is added is the difference of each two. With init containers, the rule concerns the whole Pod, so " +
 			"that there are twins. The ways by hand are without us, admission included: a sidecar is put into the Pod, and a program of the shim's " +
 			"size comes into a volume in one way or another. We go the second: so its first two rows are the parts of what we add, and the rest is ours.",
 		Rows: []Row{
