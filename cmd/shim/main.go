@@ -19,6 +19,7 @@ import (
 
 	_ "restartrules.dev/pkg/oneproc"
 	"restartrules.dev/pkg/supervise"
+	_ "restartrules.dev/pkg/sysmon"
 )
 
 const usage = `usage: shim run --container=NAME --on-exit=TABLE [--max-restarts=N/end|N/linger]

@@ -20,6 +20,7 @@ import (
 	_ "restartrules.dev/pkg/oneproc"
 	"restartrules.dev/pkg/plan"
 	"restartrules.dev/pkg/probe/ready"
+	_ "restartrules.dev/pkg/sysmon"
 	"restartrules.dev/pkg/watcher"
 )
 

@@ -7,8 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 
+	"restartrules.dev/pkg/sysmon"
 	"restartrules.dev/pkg/watcher/machine"
 )
 
@@ -57,7 +59,9 @@ func (v Volume) run(ctx context.Context, name, script string) (code int, err err
 	command.Stdout, command.Stderr = os.Stderr, os.Stderr // the watcher's log
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	command.Cancel = func() error { return syscall.Kill(-command.Process.Pid, syscall.SIGKILL) }
-	err = command.Run()
+	if err = start(command); err == nil {
+		err = command.Wait()
+	}
 	var exit *exec.ExitError
 	switch {
 	case err == nil:
@@ -72,4 +76,12 @@ func (v Volume) run(ctx context.Context, name, script string) (code int, err err
 	default:
 		return codeNotExecutable, err
 	}
+}
+
+// start starts the command with the timer slack that the watcher got itself.
+func start(command *exec.Cmd) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	sysmon.Restore()
+	return command.Start()
 }

@@ -7,12 +7,14 @@
 package spawn
 
 import (
+	"runtime"
 	"strings"
 	"syscall"
 	"unsafe"
 
 	"restartrules.dev/pkg/supervise/nofile"
 	"restartrules.dev/pkg/supervise/sigpipe"
+	"restartrules.dev/pkg/sysmon"
 )
 
 // Command can be started any number of times, by one goroutine.
@@ -88,6 +90,7 @@ func (c *Command) Redirect(fd int) { c.state.files = uint64(fd) }
 func (c *Command) Start() (pid int, err error) {
 	s := c.state
 	s.errno = 0
+	sysmon.Restore()
 	start(s)
 	if s.pid < 0 {
 		return 0, syscall.Errno(-s.pid)
@@ -107,6 +110,9 @@ func (c *Command) Start() (pid int, err error) {
 // Exec replaces this process by the command, which is looked up as New does. It returns only an
 // error.
 func Exec(argv, env []string) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	sysmon.Restore()
 	result := syscall.ENOENT
 	for _, path := range candidates(argv[0], env) {
 		err := syscall.Exec(path, argv, env)
