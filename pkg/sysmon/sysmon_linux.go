@@ -17,6 +17,8 @@ import "syscall"
 var original uintptr
 
 // entry notes the timer slack, makes it 1 ms, and goes on to where programs begin.
+//
+//lint:ignore U1000 the linker is told its name
 func entry()
 
 // All other threads, but for the few that the monitor makes, come from the one that this runs on.
