@@ -25,7 +25,7 @@ const (
 var (
 	scale   = flag.Float64("scale", 1, "share of the repetitions, to try it out")
 	atRest  = flag.Duration("at-rest", time.Minute, "how long is waited for a machine at rest before each part")
-	longest = flag.Duration("longest", 5*time.Minute, "after which a series ends with what it has")
+	longest = flag.Duration("longest", 8*time.Minute, "after which a series ends with what it has")
 )
 
 func TestMain(m *testing.M) {

@@ -22,8 +22,8 @@ import (
 type gangs struct {
 	side string
 	// judged is how often those are restarted that are: one Pod, the largest, and those that are waited for until they are
-	// ready; of the others the model needs medians.
-	judged, others int
+	// ready. Of the others the model needs medians: they take part each so many rounds.
+	judged, each int
 	// calm is how long a gang is left alone at least before it restarts again, and twice that at most: not in step with the
 	// kubelet, which looks at its containers once a second.
 	calm time.Duration
@@ -33,11 +33,11 @@ type gangs struct {
 const readyPods = 4
 
 func measureOurGangs(t *testing.T, p *results.Part, c *testcluster.Cluster) {
-	measureGang(t, p, c, gangs{results.Ours, 200, 40, 100 * time.Millisecond})
+	measureGang(t, p, c, gangs{results.Ours, 200, 2, 100 * time.Millisecond})
 }
 
 func measureNativeGangs(t *testing.T, p *results.Part, c *testcluster.Cluster) {
-	measureGang(t, p, c, gangs{results.Native, 20, 6, time.Second})
+	measureGang(t, p, c, gangs{results.Native, 20, 3, time.Second})
 }
 
 // measureGang restarts gangs of all sizes, each several times, on one node. Values are in seconds.
@@ -50,20 +50,23 @@ func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, g gangs)
 		pod.started()
 	}
 	settle(t, *atRest)
-	for _, size := range append(slices.Clone(gang.Calibration), gang.Largest) {
-		var seconds []float64
-		n := g.others
-		if size == 1 || size == gang.Largest {
-			n = g.judged
-		}
-		repeat(t, times(n), func(int) {
+	sizes := append(slices.Clone(gang.Calibration), gang.Largest)
+	seconds := map[int][]float64{}
+	// In turns: what changes on the machine meanwhile changes all.
+	repeat(t, times(g.judged), func(i int) {
+		for _, size := range sizes {
+			if size != 1 && size != gang.Largest && i%g.each != 0 {
+				continue
+			}
 			began := endAll(t, pods[:size])
-			seconds = append(seconds, float64(allSince(pods[:size], began)-began)/1e9)
+			seconds[size] = append(seconds[size], float64(allSince(pods[:size], began)-began)/1e9)
 			time.Sleep(g.calm + rand.N(g.calm))
-		})
-		p.Add(gang.Series(size, g.side), seconds...)
+		}
+	})
+	for _, size := range sizes {
+		p.Add(gang.Series(size, g.side), seconds[size]...)
 	}
-	var seconds []float64
+	var ready []float64
 	repeat(t, times(g.judged), func(int) {
 		waitReady(t, c, pods[:readyPods], nil)
 		before := startsOf(t, c, pods[:readyPods])
@@ -72,10 +75,10 @@ func measureGang(t *testing.T, p *results.Part, c *testcluster.Cluster, g gangs)
 		if g.side == results.Ours {
 			before = nil // their containers don't start anew
 		}
-		seconds = append(seconds, float64(max(last, waitReady(t, c, pods[:readyPods], before))-began)/1e9)
+		ready = append(ready, float64(max(last, waitReady(t, c, pods[:readyPods], before))-began)/1e9)
 		time.Sleep(g.calm + rand.N(g.calm))
 	})
-	p.Add("gang/ready/"+g.side, seconds...)
+	p.Add("gang/ready/"+g.side, ready...)
 	removeAll(t, pods)
 }
 

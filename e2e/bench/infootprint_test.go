@@ -47,7 +47,7 @@ func measureInPod(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 		time.Sleep(look)
 	}
 	measureKin(t, p, kin{"watcher with reports", []int{watcher}})
-	for range times(10) {
+	for range times(6) {
 		began := endAll(t, []*pod{reporting})
 		if mb := reporting.most(watcher); mb > 0 { // at once: it may be there for some milliseconds only
 			p.Add("footprint/watcher reporting/pss", mb)

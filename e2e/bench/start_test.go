@@ -16,7 +16,7 @@ import (
 
 const (
 	// starts is how often Pods without and with an init container are made; each takes seconds.
-	starts, initStarts = 200, 32
+	starts, initStarts = 200, 24
 	// startsAtOnce is how many are measured at once.
 	startsAtOnce = 2
 	// kept is how many Pods may stay before all are removed at once. They wait, which takes nothing; what the end of each takes
