@@ -2,7 +2,6 @@ package entrypoint
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"sync"
@@ -105,17 +104,17 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// readRest reads all behind the first smallBody bytes.
+// readRest reads all behind the first smallBody bytes. An answer that breaks off is none that has ended.
 func (b *boundedBody) readRest() {
-	n, err := io.ReadFull(b.ReadCloser, b.place[:])
-	switch {
-	case err == nil:
-		b.end = tooLong
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		b.rest, b.end = b.place[:n], io.EOF
-	default:
-		b.end = err
+	for n := 0; n < len(b.place); {
+		more, err := b.ReadCloser.Read(b.place[n:])
+		n += more
+		if err != nil {
+			b.rest, b.end = b.place[:n], err
+			return
+		}
 	}
+	b.end = tooLong
 }
 
 func (b *boundedBody) Close() error {

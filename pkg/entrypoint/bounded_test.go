@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/semaphore"
@@ -77,6 +78,14 @@ func TestLongAnswers(t *testing.T) {
 	}
 	_, err := get(t.Context(), maxBody+1)
 	require.ErrorIs(t, err, tooLong)
+
+	// What breaks off has not ended.
+	broken := &boundedBody{ReadCloser: io.NopCloser(io.MultiReader(bytes.NewReader(make([]byte, 2*smallBody)), iotest.ErrReader(io.ErrUnexpectedEOF))),
+		ctx: t.Context(), long: long}
+	text, err := io.ReadAll(broken)
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+	require.Len(t, text, 2*smallBody)
+	require.NoError(t, broken.Close())
 
 	// What is closed takes no place any more.
 	body := &boundedBody{ReadCloser: io.NopCloser(bytes.NewReader(nil)), ctx: t.Context(), long: long, read: smallBody}
