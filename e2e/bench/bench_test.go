@@ -53,7 +53,7 @@ func repeat(t *testing.T, n int, f func(i int)) {
 }
 
 // lanes does the same in several goroutines, each a test of its own, and waits for all. lane guards what they share. For Pods
-// that wait for the kubelet nearly all the time.
+// that wait for the kubelet nearly all the time. -parallel, as make bench has it, must allow as many.
 func lanes(t *testing.T, name string, count int, do func(t *testing.T, lane *sync.Mutex)) {
 	t.Helper()
 	lane := new(sync.Mutex)

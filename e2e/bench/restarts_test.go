@@ -115,7 +115,7 @@ const (
 	restartAll = corev1.ContainerRestartRuleActionRestartAllContainers
 )
 
-// measureOurRestarts measures them beside what else there is on a cluster without the gates.
+// measureOurRestarts measures ours beside a C program's, the sandbox strategy, and new Pods.
 func measureOurRestarts(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	p.Add("restart/ours", again(t, c, results.Ours, results.Shape{Containers: 1}, restart, times(manyRestarts))...)
 	measureCInPod(t, p, c)
