@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,11 +32,13 @@ import (
 
 const (
 	watcherImage = "localhost/restartrules/watcher:dev"
-	// One round of each kind of request; rounds go around.
-	admissionRounds = 7
-	aloneFor        = 500 * time.Millisecond
-	togetherFor     = time.Second
-	connections     = 8
+	// admissionRounds go around all kinds of requests; into as many of them as anchorRounds says the anchor is asked, too.
+	admissionRounds, anchorRounds = 200, 25
+	// aloneFor and togetherFor are how long requests are sent one after the other and over several connections: time enough for
+	// the server to collect garbage in the latter. The anchor answers a fourth as many, and has more time.
+	aloneFor, togetherFor             = 30 * time.Millisecond, 75 * time.Millisecond
+	anchorAloneFor, anchorTogetherFor = 150 * time.Millisecond, 300 * time.Millisecond
+	connections                       = 8
 	// keptLatencies is how many latencies of a series are kept, drawn from all.
 	keptLatencies = 4000
 )
@@ -73,7 +74,9 @@ func measureAdmission(t *testing.T, p *results.Part) {
 		}, patience, 50*time.Millisecond, "the webhook of %s does not listen", s.side)
 	}
 	local := handlers(t)
-	for range times(admissionRounds) {
+	rounds := times(admissionRounds)
+	every := max(1, rounds/times(anchorRounds))
+	for i := range rounds {
 		for _, kb := range []int{6, 60} {
 			for _, rules := range []bool{true, false} {
 				pod, err := review.Pod(kb*1000, rules)
@@ -81,13 +84,20 @@ func measureAdmission(t *testing.T, p *results.Part) {
 				body, err := review.Create(pod)
 				require.NoError(t, err)
 				for _, s := range servers {
+					alone, together := aloneFor, togetherFor
+					if s.side != results.Ours {
+						if i%every != 0 {
+							continue
+						}
+						alone, together = anchorAloneFor, anchorTogetherFor
+					}
 					add := func(what string, values ...float64) {
 						p.Add(results.AdmissionSeries(kb, rules, s.side, what), values...)
 					}
-					latencies, cpu := ask(t, client, s, body, 1, aloneFor)
+					latencies, cpu := ask(t, client, s, body, 1, alone)
 					add("latency1", latencies...)
 					add("cpu1", cpu)
-					latencies, cpu = ask(t, client, s, body, connections, togetherFor)
+					latencies, cpu = ask(t, client, s, body, connections, together)
 					add("latency8", latencies...)
 					add("rate", 1e6/cpu)
 					add("allocations", allocations(t, local[s.side], body))
@@ -216,24 +226,7 @@ func ask(t *testing.T, client *http.Client, s *server, body []byte, connections 
 	}
 	all.Wait()
 	require.NoError(t, err)
-	return millis, float64((processorTime(t, s.pid) - used).Microseconds()) / float64(len(millis))
-}
-
-// processorTime is what a process has used. The kernel counts it in hundredths of a second.
-func processorTime(t *testing.T, pid int) time.Duration {
-	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	require.NoError(t, err)
-	_, rest, found := strings.Cut(string(text), ") ") // behind the name, which may have spaces
-	require.True(t, found)
-	fields := strings.Fields(rest)
-	var sum time.Duration
-	for _, field := range fields[11:13] { // utime, stime
-		n, err := strconv.Atoi(field)
-		require.NoError(t, err)
-		sum += time.Duration(n) * 10 * time.Millisecond
-	}
-	return sum
+	return millis, float64((processorTime(t, s.pid) - used).Nanoseconds()) / 1e3 / float64(len(millis))
 }
 
 // discard is a ResponseWriter that allocates nothing.

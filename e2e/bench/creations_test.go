@@ -22,6 +22,8 @@ import (
 const (
 	creations     = 10_000 // of each kind
 	creationBlock = 500
+	// creationStep is how many of a block one rate is of.
+	creationStep = 50
 	// creators create Pods at once.
 	creators = 16
 )
@@ -53,19 +55,27 @@ func measureCreations(t *testing.T, p *results.Part) {
 			pod, err := review.Pod(6000, kind.rules)
 			require.NoError(t, err)
 			pod.Namespace, pod.Name = kind.name, ""
-			used, began := processorTime(t, webhook.pid), time.Now()
-			millis := createAll(t, client, pod, block)
-			took := time.Since(began)
-			p.Add(results.CreationSeries(kind.name, "rate"), creationBlock/took.Seconds())
+			before := step{time.Now(), processorTime(t, webhook.pid)}
+			millis, steps := createAll(t, client, pod, block, func() step { return step{time.Now(), processorTime(t, webhook.pid)} })
+			for _, s := range steps {
+				p.Add(results.CreationSeries(kind.name, "rate"), creationStep/s.at.Sub(before.at).Seconds())
+				p.Add(results.CreationSeries(kind.name, "cpu"), float64((s.used-before.used).Nanoseconds())/1e3/creationStep)
+				before = s
+			}
 			p.Add(results.CreationSeries(kind.name, "latency"), drawn(millis, keptLatencies*creationBlock/creations)...)
-			p.Add(results.CreationSeries(kind.name, "cpu"), float64((processorTime(t, webhook.pid)-used).Microseconds())/creationBlock)
 		}
 	}
 	merge(p)
 }
 
-// createAll creates a block of Pods and returns how long each took, in ms.
-func createAll(t *testing.T, client kubernetes.Interface, pod *corev1.Pod, block int) (millis []float64) {
+// step is a moment of a block, and what the webhook had used of the processors by then.
+type step struct {
+	at   time.Time
+	used time.Duration
+}
+
+// createAll creates a block of Pods and returns how long each took, in ms, and what now was after each creationStep of them.
+func createAll(t *testing.T, client kubernetes.Interface, pod *corev1.Pod, block int, now func() step) (millis []float64, steps []step) {
 	t.Helper()
 	numbers := make(chan int)
 	var all sync.WaitGroup
@@ -83,6 +93,9 @@ func createAll(t *testing.T, client kubernetes.Interface, pod *corev1.Pod, block
 				if millis = append(millis, float64(took.Nanoseconds())/1e6); err != nil {
 					failed = err
 				}
+				if len(millis)%creationStep == 0 {
+					steps = append(steps, now())
+				}
 				mutex.Unlock()
 			}
 		})
@@ -93,5 +106,5 @@ func createAll(t *testing.T, client kubernetes.Interface, pod *corev1.Pod, block
 	close(numbers)
 	all.Wait()
 	require.NoError(t, failed)
-	return millis
+	return millis, steps
 }

@@ -25,12 +25,13 @@ const (
 	idleTime = 10 * time.Second
 	// calm is how long a process is left alone before it is measured.
 	calm = 3 * time.Second
-	// shims is how many are measured, and busyShims how many that have restarted their program 5,000 times.
-	shims, busyShims = 200, 20
+	// shims is how many are measured, and busyShims how many that have restarted their program 5,000 times, each busyReadings
+	// times, a hundred restarts between two.
+	shims, busyShims, busyReadings = 200, 20, 10
 )
 
 // memory is what a process has in memory, in MB of 1,000 KB.
-type memory struct{ pss, private float64 }
+type memory struct{ rss, pss, private float64 }
 
 func memoryOf(t *testing.T, pid int) memory {
 	t.Helper()
@@ -40,7 +41,7 @@ func memoryOf(t *testing.T, pid int) memory {
 		require.NoError(t, err)
 		return v / 1000
 	}
-	return memory{pss: kb("Pss"), private: kb("Anonymous")}
+	return memory{rss: kb("Rss"), pss: kb("Pss"), private: kb("Anonymous")}
 }
 
 // switchesOf are the context switches of all threads of a process since their starts.
@@ -62,6 +63,9 @@ func switchesOf(t *testing.T, pid int) (count, threads float64) {
 type kin struct {
 	name string
 	pids []int
+	// inPods: each is the only one of its Pod. What it shares with those of other Pods, of the same image, counts in full, as in
+	// a node's only Pod: so its PSS is its RSS.
+	inPods bool
 }
 
 // measureKin adds what processes are at rest, all at the same time.
@@ -72,6 +76,9 @@ func measureKin(t *testing.T, p *results.Part, all ...kin) {
 	for _, k := range all {
 		for _, pid := range k.pids {
 			m := memoryOf(t, pid)
+			if k.inPods {
+				m.pss = m.rss
+			}
 			p.Add("footprint/"+k.name+"/pss", m.pss)
 			p.Add("footprint/"+k.name+"/private", m.private)
 			before[pid], _ = switchesOf(t, pid)
@@ -145,11 +152,11 @@ func measureFootprint(t *testing.T, p *results.Part) {
 		}
 		four = append(four, waiting(t, shimOf(shim, shared)))
 	}
-	repeat(t, times(busyShims), func(int) { busy = append(busy, restarted(t, shimOf(shim, copied(t, binary)), 5000)) })
-	all := []kin{{"shim", alone}, {"shim of 4", four}, {"shim after 5,000", busy}}
+	repeat(t, times(busyShims), func(int) { busy = append(busy, restarted(t, p, shimOf(shim, copied(t, binary)), 5000)) })
+	all := []kin{{name: "shim", pids: alone}, {name: "shim of 4", pids: four}, {name: "shim after 5,000", pids: busy}}
 	if c, why := theCProgram(t); why == "" {
 		sizeOf(t, p, "c", c)
-		all = append(all, kin{"c", []int{waiting(t, underC(c))}})
+		all = append(all, kin{name: "c", pids: []int{waiting(t, underC(c))}})
 	} else {
 		p.Miss("footprint/c", "%s", why)
 	}
@@ -160,7 +167,7 @@ func measureFootprint(t *testing.T, p *results.Part) {
 			continue
 		}
 		sizeOf(t, p, peer.subject, path)
-		all = append(all, kin{peer.subject, []int{waiting(t, supervisor{peer.subject, func(dir string, _ bool, program ...string) []string {
+		all = append(all, kin{name: peer.subject, pids: []int{waiting(t, supervisor{peer.subject, func(dir string, _ bool, program ...string) []string {
 			return peer.argv(t, path, dir, program)
 		}})}})
 	}
@@ -228,8 +235,8 @@ func waiting(t *testing.T, s supervisor) (pid int) {
 }
 
 // restarted is a supervisor that has restarted its program so often, and then has one that waits: the program is exchanged
-// for another.
-func restarted(t *testing.T, s supervisor, count int) (pid int) {
+// for another. What it has in memory meanwhile, all readings but that at rest, is added to the part.
+func restarted(t *testing.T, p *results.Part, s supervisor, count int) (pid int) {
 	t.Helper()
 	dir := programsDir(t)
 	listen(t, dir)
@@ -238,6 +245,12 @@ func restarted(t *testing.T, s supervisor, count int) (pid int) {
 	cmd, stop := launch(t, s, dir, true, "changes")
 	t.Cleanup(stop)
 	stampsIn(t, dir, 2*count)
+	for i := 1; i < busyReadings; i++ {
+		m := memoryOf(t, cmd.Process.Pid)
+		p.Add("footprint/shim after 5,000/pss", m.pss)
+		p.Add("footprint/shim after 5,000/private", m.private)
+		stampsIn(t, dir, 2*(count+100*i))
+	}
 	next := filepath.Join(dir, "next")
 	require.NoError(t, os.Link(filepath.Join(dir, "peer"), next))
 	require.NoError(t, os.Rename(next, program))

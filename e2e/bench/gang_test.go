@@ -33,7 +33,7 @@ type gangs struct {
 const readyPods = 4
 
 func measureOurGangs(t *testing.T, p *results.Part, c *testcluster.Cluster) {
-	measureGang(t, p, c, gangs{results.Ours, 200, 2, 100 * time.Millisecond})
+	measureGang(t, p, c, gangs{results.Ours, 200, 2, 60 * time.Millisecond})
 }
 
 func measureNativeGangs(t *testing.T, p *results.Part, c *testcluster.Cluster) {

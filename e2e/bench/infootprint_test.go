@@ -19,47 +19,120 @@ import (
 
 	"restartrules.dev/e2e/bench/results"
 	"restartrules.dev/e2e/testcluster"
+	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/inject"
 )
 
-// reported is how long after a restart its report was begun, at the latest.
-const reported = 3 * time.Second
+const (
+	// watchers is how many idle Pods are measured, and readings how often each.
+	watchers, readings = 50, 4
+	// reporters is how many Pods restart at the same moment, and reports how often.
+	reporters, reports = 25, 8
+	// reported is how long after a restart its report was begun, at the latest.
+	reported = 3 * time.Second
+)
 
 // withReports are manifests that have watchers report.
-const withReports = "e2e/reports/manifests"
+const withReports = "e2e/bench/manifests"
 
-// measureInPod measures what is in an injected Pod at rest: first as it is, then with reports. What else runs on the
+// measureInPod measures what is in injected Pods at rest: first as they are, then with reports. What else runs on the
 // cluster must be measured before.
 func measureInPod(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	// Where the port of its readinessProbe is taken the watcher has none.
-	quiet := idlePod(t, c, func(p *pod) { p.main().Ports = []corev1.ContainerPort{{ContainerPort: inject.DefaultReadinessPort}} })
-	measureKin(t, p, kin{"watcher", []int{quiet.running("/watcher", "serve")}}, kin{"twin", []int{quiet.running("--pod=twin")}})
-	quiet.remove()
-	measureClientGo(t, p, c)
-	probed := idlePod(t, c, nil)
-	measureKin(t, p, kin{"watcher probed", []int{probed.running("/watcher", "serve")}})
-	probed.remove()
+	quiet := idlePods(t, c, times(watchers), func(p *pod) { p.main().Ports = []corev1.ContainerPort{{ContainerPort: inject.DefaultReadinessPort}} })
+	probed := idlePods(t, c, 1, nil)
+	idle := kin{name: "watcher", pids: runningIn(quiet, "/watcher", "serve"), inPods: true}
+	measureKin(t, p, idle, kin{name: "twin", pids: runningIn(quiet, "--pod=twin")},
+		kin{name: "watcher probed", pids: runningIn(probed, "/watcher", "serve"), inPods: true}, kin{name: "client-go", pids: []int{clientGo(t, p, c)}})
+	for range readings - 1 {
+		measureKin(t, p, idle)
+	}
+	removeAll(t, append(quiet, probed...))
 
 	require.NoError(t, c.Apply(t.Context(), withReports))
-	reporting := idlePod(t, c, nil)
-	watcher := reporting.running("/watcher", "serve")
-	for reporting.processWith("/reporter") != 0 { // it has told of the start, and ends
-		time.Sleep(look)
-	}
-	measureKin(t, p, kin{"watcher with reports", []int{watcher}})
-	for range times(6) {
-		began := endAll(t, []*pod{reporting})
-		if mb := reporting.most(watcher); mb > 0 { // at once: it may be there for some milliseconds only
-			p.Add("footprint/watcher reporting/pss", mb)
-		}
-		reporting.since(began)
+	webhook := corev1.HostAlias{IP: webhookAddress(t, c), Hostnames: []string{"restartrules-webhook.restartrules-system.svc"}}
+	reporting := idlePods(t, c, times(reporters), func(p *pod) { p.spec.Spec.HostAliases = []corev1.HostAlias{webhook} })
+	of := runningIn(reporting, "/watcher", "serve")
+	untilSilent(t, of) // they have told of the start
+	measureKin(t, p, kin{name: "watcher with reports", pids: of, inPods: true})
+	for range times(reports) {
+		endAll(t, reporting)
+		p.Add("footprint/watcher reporting/pss", mostOf(t, of)...)
 	}
 	merge(p)
-	reporting.remove()
+	for _, pod := range reporting {
+		live, err := c.API.CoreV1().Pods(injected).Get(t.Context(), pod.spec.Name, metav1.GetOptions{})
+		require.NoError(t, err)
+		require.NotEmpty(t, live.Annotations[api.StatusAnnotation], "what %s had to report has not arrived", pod.spec.Name)
+	}
+	removeAll(t, reporting)
 }
 
-// measureClientGo measures what would be in each Pod if its watcher spoke to the API server.
-func measureClientGo(t *testing.T, p *results.Part, c *testcluster.Cluster) {
+// webhookAddress is the address of the webhook's Pod.
+func webhookAddress(t *testing.T, c *testcluster.Cluster) (ip string) {
+	t.Helper()
+	require.NoError(t, testcluster.Eventually(t.Context(), func() (bool, error) {
+		pods, err := c.API.CoreV1().Pods("restartrules-system").List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=webhook"})
+		if err != nil || len(pods.Items) != 1 {
+			return false, err // the one before has not gone
+		}
+		ip = pods.Items[0].Status.PodIP
+		return ip != "", nil
+	}))
+	return ip
+}
+
+// untilSilent waits until no watcher has a reporter.
+func untilSilent(t *testing.T, watchers []int) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		return !slices.ContainsFunc(watchers, func(w int) bool { return childOf(t, w) != 0 })
+	}, testcluster.Patience, look, "a reporter does not end")
+}
+
+// mostOf is what watchers that have something to report have in memory at most, each with its reporter, until that ends: in MB.
+func mostOf(t *testing.T, watchers []int) (mb []float64) {
+	t.Helper()
+	most := make([]float64, len(watchers))
+	began := time.Now()
+	for reporting := true; reporting; time.Sleep(5 * time.Millisecond) {
+		reporting = time.Since(began) < reported
+		for i, watcher := range watchers {
+			if reporter := childOf(t, watcher); reporter != 0 {
+				reporting = true
+				if both, ok := rssOf(watcher, reporter); ok {
+					most[i] = max(most[i], both)
+				}
+			}
+		}
+		require.Less(t, time.Since(began), testcluster.Patience, "a reporter does not end")
+	}
+	for _, m := range most {
+		if m > 0 {
+			mb = append(mb, m)
+		}
+	}
+	return mb
+}
+
+// childOf is a process that the other has started, 0 if it has none.
+func childOf(t *testing.T, pid int) int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
+	require.NoError(t, err)
+	for _, file := range files {
+		text, _ := os.ReadFile(file) // a thread may have ended
+		if fields := bytes.Fields(text); len(fields) > 0 {
+			child, err := strconv.Atoi(string(fields[0]))
+			require.NoError(t, err)
+			return child
+		}
+	}
+	return 0
+}
+
+// clientGo is what would be in each Pod if its watcher spoke to the API server, until the test is over.
+func clientGo(t *testing.T, p *results.Part, c *testcluster.Cluster) (pid int) {
 	t.Helper()
 	binary := filepath.Join(t.TempDir(), "clientgo")
 	output, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", binary, "./clientgo").CombinedOutput()
@@ -69,57 +142,40 @@ func measureClientGo(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	ready, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	defer func() {
+	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-	}()
+	})
 	_, err = bufio.NewReader(ready).ReadString('\n')
 	require.NoError(t, err, "it asks the API server")
-	measureKin(t, p, kin{"client-go", []int{cmd.Process.Pid}})
+	return cmd.Process.Pid
 }
 
-// idlePod is a Pod in which nothing happens, with 1 init container and 2 containers, that could restart as a whole. change, if
-// it is not nil, changes it before.
-func idlePod(t *testing.T, c *testcluster.Cluster, change func(*pod)) *pod {
+// idlePods are Pods in which nothing happens, with 1 init container and 2 containers, that could restart as a whole. change, if
+// it is not nil, changes each before.
+func idlePods(t *testing.T, c *testcluster.Cluster, count int, change func(*pod)) (pods []*pod) {
 	t.Helper()
-	p := newPod(t, c, results.Shape{Inits: 1, Containers: 2}, "peer").rule(restartAll)
-	if change != nil {
-		change(p)
+	for range count {
+		p := newPod(t, c, results.Shape{Inits: 1, Containers: 2}, "peer").rule(restartAll)
+		if change != nil {
+			change(p)
+		}
+		pods = append(pods, p.create())
 	}
-	return p.create().started()
+	for _, p := range pods {
+		p.started()
+	}
+	return pods
 }
 
-// most is what the watcher and its reporter have in memory at most, until the reporter ends, in MB; 0 if it has come and
-// gone between two looks.
-func (p *pod) most(watcher int) (mb float64) {
-	p.t.Helper()
-	deadline, seen := time.Now().Add(reported), false
-	for {
-		reporter := p.processWith("/reporter")
-		if reporter == 0 && (seen || time.Now().After(deadline)) {
-			return mb
-		}
-		require.True(p.t, time.Now().Before(deadline.Add(patience)), "the reporter does not end")
-		if reporter == 0 {
-			time.Sleep(time.Millisecond)
-			continue
-		}
-		seen = true
-		if both, ok := pssOf(watcher, reporter); ok {
-			mb = max(mb, both)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
-// pssOf is the sum of some processes, in MB; ok is false if one has ended.
-func pssOf(pids ...int) (mb float64, ok bool) {
+// rssOf is the sum of some processes, in MB; ok is false if one has ended.
+func rssOf(pids ...int) (mb float64, ok bool) {
 	for _, pid := range pids {
 		text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/smaps_rollup")
 		if err != nil {
 			return 0, false
 		}
-		_, rest, found := bytes.Cut(text, []byte("\nPss:"))
+		_, rest, found := bytes.Cut(text, []byte("\nRss:"))
 		fields := bytes.Fields(rest)
 		if !found || len(fields) == 0 {
 			return 0, false
@@ -131,6 +187,14 @@ func pssOf(pids ...int) (mb float64, ok bool) {
 		mb += kb / 1000
 	}
 	return mb, true
+}
+
+// runningIn are the processes, one in each Pod, that have these arguments.
+func runningIn(pods []*pod, arguments ...string) (pids []int) {
+	for _, p := range pods {
+		pids = append(pids, p.running(arguments...))
+	}
+	return pids
 }
 
 // running is the process in the Pod that has these arguments, the first of them being its program's or anywhere behind.

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -20,7 +21,7 @@ const (
 	// idleEnough is how much of the processors a machine at rest leaves idle, a settled cluster on it.
 	idleEnough = 0.85
 	// idleFor is how long that must have been so.
-	idleFor = 6 * time.Second
+	idleFor = 4 * time.Second
 )
 
 // ticks is what the processors did since the machine's start.
@@ -45,6 +46,15 @@ func processorTicks(t *testing.T) (now ticks) {
 		now.all += n
 	}
 	return now
+}
+
+// processorTime is what a process has used of the processors so far, by the kernel's clock of it.
+func processorTime(t *testing.T, pid int) time.Duration {
+	t.Helper()
+	const scheduled = 2 // CPUCLOCK_SCHED of the kernel's include/linux/posix-timers.h, which glibc's clock_getcpuclockid asks for
+	var now unix.Timespec
+	assert.NoError(t, unix.ClockGettime(int32(^pid<<3|scheduled), &now)) // on any goroutine
+	return time.Duration(now.Nano())
 }
 
 // settle waits until the machine is at rest, as long as it may, and returns the share of the processors that was used

@@ -32,7 +32,7 @@ const (
 	// exits is the code that the programs exit with by themselves, terminated the one of those that SIGTERM has ended.
 	exits, terminated = 88, 143
 	// look is how often is looked whether something has happened that is timed by the Pods themselves.
-	look = 100 * time.Millisecond
+	look = 50 * time.Millisecond
 )
 
 // namespaces of the Pods: one whose Pods are injected, one whose are left to the kubelet.

@@ -52,7 +52,7 @@ func TestReport(t *testing.T) {
 		text, missed := Report(set)
 		require.Equal(t, trusted, len(missed) == 0, "%v", missed)
 		require.Equal(t, trusted, set.Find(FleetSeries(1000, "kubelet 1.36.3")) != nil)
-		require.Contains(t, text, "\n| native | 0.900 s | 0.2000 s | ")
+		require.Contains(t, text, "\n| native | 1 | 0.900 s | 0.2000 s | ")
 		require.Contains(t, text, fmt.Sprintf(" | 7.10 s | %.2f s | ", largest))
 	}
 	text, _ := Report(&results.Set{})

@@ -66,10 +66,11 @@ func Report(set *results.Set) (text string, missed []string) {
 	var nodes, many strings.Builder
 	trusted := map[string]bool{}
 	for _, side := range []string{results.Ours, results.Native} {
-		medians := map[int]float64{}
+		medians, least := map[int]float64{}, math.MaxInt
 		for _, pods := range Calibration {
 			if s := set.Find(Series(pods, side)); s != nil {
 				medians[pods] = results.Quantile(results.Sorted(s.Values), 0.5)
+				least = min(least, len(s.Values))
 			}
 		}
 		measured := set.Find(Series(Largest, side))
@@ -79,7 +80,7 @@ func Report(set *results.Set) (text string, missed []string) {
 		model, real := Fit(medians), results.Quantile(results.Sorted(measured.Values), 0.5)
 		predicted := model.Predict(Largest)
 		off := predicted/real - 1
-		fmt.Fprintf(&nodes, "| %s | %.3f s | %.4f s | %.5f s | %.2f s | %.2f s | %+.0f %% |\n", side, model.Alone, model.Each, model.Crowd, predicted, real, 100*off)
+		fmt.Fprintf(&nodes, "| %s | %d | %.3f s | %.4f s | %.5f s | %.2f s | %.2f s | %+.0f %% |\n", side, least, model.Alone, model.Each, model.Crowd, predicted, real, 100*off)
 		trusted[side] = math.Abs(off) <= tolerance
 		if !trusted[side] {
 			missed = append(missed, fmt.Sprintf("Gangs: the model of one node predicts %.2f s for %d Pods (%s), measured %.2f s: %+.0f %%, allowed 20 %%; nothing is extrapolated from it",
@@ -105,7 +106,7 @@ func Report(set *results.Set) (text string, missed []string) {
 			fmt.Fprintf(&many, "| %d | %s | %s | %s | %s |\n", count, a.name, seconds(median), seconds(p99), seconds2(NodeHours(count, median)))
 		}
 	}
-	text = modelText + "\n| one node | w | s | q | 32 Pods predicted | measured | off by |\n| --- | --- | --- | --- | --- | --- | --- |\n" + nodes.String()
+	text = modelText + "\n| one node | n of each size, at least | w | s | q | 32 Pods predicted | measured | off by |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n" + nodes.String()
 	if many.Len() > 0 {
 		text += "\n| nodes | restarted | the last is back after, median | p99 | node-hours lost per restart, median |\n| --- | --- | --- | --- | --- |\n" + many.String()
 	}
