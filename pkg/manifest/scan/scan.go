@@ -1,6 +1,9 @@
 package scan
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // maxDepth is how deep values may be in each other; nothing of Kubernetes is near it.
 const maxDepth = 500
@@ -111,18 +114,13 @@ func (s *scanner) list(depth int) bool {
 	}
 }
 
-// text goes over a string.
+// text goes over a string. Most of a Pod is in strings.
 func (s *scanner) text() bool {
 	if !s.skip('"') {
 		return false
 	}
 	for {
-		for len(s.data)-s.at >= 8 && allPlain(binary.LittleEndian.Uint64(s.data[s.at:])) {
-			s.at += 8
-		}
-		for s.at < len(s.data) && plain[s.data[s.at]] {
-			s.at++
-		}
+		s.at = plainUntil(s.data, s.at)
 		switch {
 		case s.skip('"'):
 			return true
@@ -132,20 +130,34 @@ func (s *scanner) text() bool {
 	}
 }
 
-// plain are the bytes that stand for themselves in a string.
-var plain = func() (plain [256]bool) {
-	for b := range plain {
-		plain[b] = b >= ' ' && b != '"' && b != '\\'
+// plainUntil is where the bytes end that stand for themselves in a string.
+func plainUntil(data []byte, at int) int {
+	for len(data)-at >= 8 {
+		n := plainOf(binary.LittleEndian.Uint64(data[at:]))
+		if at += n; n < 8 {
+			return at
+		}
 	}
-	return plain
-}()
+	for at < len(data) && isPlain(data[at]) {
+		at++
+	}
+	return at
+}
 
-// allPlain reports whether eight bytes stand for themselves in a string. Most of a Pod is in strings.
-func allPlain(bytes uint64) bool {
+func isPlain(b byte) bool { return b >= ' ' && b != '"' && b != '\\' }
+
+// plainOf is how many of eight bytes, the lowest first, stand for themselves in a string, before one that doesn't.
+func plainOf(eight uint64) int {
 	const each, high = 0x0101010101010101, 0x8080808080808080
-	quote, backslash := bytes^each*'"', bytes^each*'\\'
-	// A byte below n sets its highest bit when n is subtracted, unless it was set before.
-	return ((bytes-each*' ')&^bytes|(quote-each)&^quote|(backslash-each)&^backslash)&high == 0
+	// With this bit turned, control characters and the quote are below 0x21, and of the other bytes none is.
+	quotes, backslashes := eight^each*2, eight^each*'\\'
+	// A byte below n sets its highest bit when n is subtracted, unless it was set before. What that borrows changes only
+	// higher bytes, so the first of these bits is right.
+	special := ((quotes - each*0x21) | (backslashes - each)) &^ eight & high
+	if special == 0 {
+		return 8
+	}
+	return bits.TrailingZeros64(special) / 8
 }
 
 // escape goes over what is behind a backslash.

@@ -1,6 +1,7 @@
 package scan
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -101,12 +102,27 @@ func TestReaderFails(t *testing.T) {
 	}
 }
 
-func TestAllPlain(t *testing.T) {
+func TestPlainOf(t *testing.T) {
 	for b := range 256 {
 		for i := range 8 {
 			text := []byte("a~ \x80\xff!]#")
 			text[i] = byte(b)
-			require.Equal(t, plain[b], allPlain(binary.LittleEndian.Uint64(text)), "%q", text)
+			want := 8
+			if !isPlain(byte(b)) {
+				want = i
+			}
+			require.Equal(t, want, plainOf(binary.LittleEndian.Uint64(text)), "%q", text)
+			for j := i + 1; j < 8; j++ {
+				for _, other := range []byte{0, ' ' - 1, '"', '"' + 1, '\\', '\\' + 1} {
+					two := bytes.Clone(text)
+					if two[j] = other; isPlain(byte(b)) && !isPlain(other) {
+						want = j
+					} else if isPlain(byte(b)) {
+						want = 8
+					}
+					require.Equal(t, want, plainOf(binary.LittleEndian.Uint64(two)), "%q", two)
+				}
+			}
 		}
 	}
 }
