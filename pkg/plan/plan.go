@@ -77,15 +77,6 @@ type Container struct {
 	Handlers
 }
 
-// Encode is the plan as compact JSON.
-func (p *Plan) Encode() (string, error) {
-	text, err := json.Marshal(p)
-	if err != nil {
-		return "", fmt.Errorf("encode plan: %w", err)
-	}
-	return string(text), nil
-}
-
 // Decode reads what Encode writes, and what earlier releases wrote. Keys that it doesn't know are passed
 // over. The error says what is wrong with the text; it is a *NewerError if the version is.
 func Decode(text string) (*Plan, error) {
