@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
@@ -47,9 +48,45 @@ func appendValue(text []byte, value any) ([]byte, error) {
 		return appendList(text, value, appendMount), nil
 	case manifest.VolumeMount:
 		return appendMount(text, value), nil
+	case []ourVolume:
+		return appendList(text, value, appendVolume), nil
+	case ourVolume:
+		return appendVolume(text, value), nil
+	case *corev1.Container: // the only one is the watcher
+		return appendWatcher(text, value)
+	case []any:
+		return appendValues(text, value)
+	case bool:
+		return strconv.AppendBool(text, value), nil
 	}
+	return appendEncoded(text, value)
+}
+
+func appendEncoded(text []byte, value any) ([]byte, error) {
 	encoded, err := json.Marshal(value)
 	return append(text, encoded...), err
+}
+
+// mustEncode encodes what can always be encoded.
+func mustEncode(value any) json.RawMessage {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+func appendValues(text []byte, values []any) (_ []byte, err error) {
+	text = append(text, '[')
+	for i, value := range values {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		if text, err = appendValue(text, value); err != nil {
+			return nil, err
+		}
+	}
+	return append(text, ']'), nil
 }
 
 func appendList[T any](text []byte, list []T, item func([]byte, T) []byte) []byte {

@@ -20,7 +20,7 @@ func TestAppendPatch(t *testing.T) {
 		{{"add", "/a", corev1.RestartPolicyNever}, {"add", "/a", new(corev1.ContainerRestartPolicyAlways)}},
 		{{"add", "/a", []string{"b", "c"}}, {"add", "/a", []string{}}, {"add", "/a", []string(nil)}},
 		{{"add", "/a", mountsOf("b")}, {"add", "/a", mountsOf("b")[0]}, {"add", "/a", mount}, {"add", "/a", []manifest.VolumeMount(nil)}},
-		{{"add", "/a", map[string]string{"b": "c", "\"": "d"}}, {"add", "/a", map[string]string{}}, {"add", "/a", map[string]string(nil)}, {"add", "/a", json.RawMessage(`{"b":1}`)}, {"add", "/a", manifest.Raw(`[1]`)}, {"add", "/a", []any{controlVolume, 5}}},
+		{{"add", "/a", map[string]string{"b": "c", "\"": "d"}}, {"add", "/a", map[string]string{}}, {"add", "/a", map[string]string(nil)}, {"add", "/a", json.RawMessage(`{"b":1}`)}, {"add", "/a", manifest.Raw(`[1]`)}, {"add", "/a", []any{controlVolume, 5}}, {"add", "/a", []any{}}, {"add", "/a", []ourVolume(nil)}},
 	} {
 		got, err := AppendPatch(nil, ops)
 		require.NoError(t, err)

@@ -38,7 +38,7 @@ func (inj *injection) reportMounts() []corev1.VolumeMount {
 // or the Pod has an fsGroup, the kubelet makes the token theirs (upstream: pkg/volume/projected/projected.go).
 //
 // It must not be changed.
-var reportVolume = corev1.Volume{Name: api.ReportVolumeName, VolumeSource: corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
+var reportVolume = newVolume(api.ReportVolumeName, corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{
 	DefaultMode: new(int32(0o444)),
 	Sources: []corev1.VolumeProjection{
 		{ServiceAccountToken: &corev1.ServiceAccountTokenProjection{
@@ -47,4 +47,4 @@ var reportVolume = corev1.Volume{Name: api.ReportVolumeName, VolumeSource: corev
 			LocalObjectReference: corev1.LocalObjectReference{Name: api.CAConfigMap}, Optional: new(true),
 			Items: []corev1.KeyToPath{{Key: api.ReportCAKey, Path: api.ReportCAKey}}}},
 	},
-}}}
+}})

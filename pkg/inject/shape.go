@@ -1,7 +1,6 @@
 package inject
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -142,46 +141,4 @@ func setMounts(p *patch, container string, live, user, want []manifest.VolumeMou
 		p.removeAt(path, there)
 		appendTo(p, path, live, want...)
 	}
-}
-
-// controlVolume brings what may change while the Pod lives to its watcher. The kubelet keeps it up to date, so nobody
-// has to reach into the Pod, and no webhook has to be there. It must not be changed.
-var controlVolume = corev1.Volume{Name: api.ControlVolumeName, VolumeSource: corev1.VolumeSource{DownwardAPI: &corev1.DownwardAPIVolumeSource{
-	Items: []corev1.DownwardAPIVolumeFile{{Path: api.ControlPausedFile,
-		FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.annotations['" + api.PausedAnnotation + "']"}}}}}}
-
-// sharedVolume holds what watcher and shims share. It must not be changed.
-var sharedVolume = corev1.Volume{Name: api.VolumeName, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}
-
-// volumes makes our volumes what they are to be. The user's are the live ones without ours.
-func (inj *injection) volumes(p *patch) {
-	var want []corev1.Volume
-	if inj.wrapped() {
-		want = append(make([]corev1.Volume, 0, 4), sharedVolume)
-		if name := inj.initScripts(); name != "" {
-			want = append(want, corev1.Volume{Name: api.ScriptsVolumeName, VolumeSource: corev1.VolumeSource{
-				ConfigMap: &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}}})
-		}
-		if inj.opts.ReportURL != "" {
-			want = append(want, reportVolume)
-		}
-		want = append(want, controlVolume)
-	}
-	wanted := func(name string) bool {
-		return slices.ContainsFunc(want, func(v corev1.Volume) bool { return v.Name == name })
-	}
-	live, there := inj.live.Spec.Volumes, map[string]bool{}
-	var gone []int
-	for i, v := range live {
-		if slices.ContainsFunc(inj.user.Spec.Volumes, func(u manifest.Volume) bool { return u == v }) {
-			continue
-		}
-		there[v.Name] = true
-		if !wanted(v.Name) {
-			gone = append(gone, i)
-		}
-	}
-	p.removeAt("/spec/volumes", gone)
-	want = slices.DeleteFunc(want, func(v corev1.Volume) bool { return there[v.Name] })
-	appendTo(p, "/spec/volumes", live, want...)
 }
