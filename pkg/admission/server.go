@@ -69,6 +69,8 @@ func Serve(ctx context.Context, handlers map[string]http.Handler, opts ServerOpt
 			config.NextProtos = []string{"http/1.1"}
 			config.GetCertificate = certs.get
 			config.GetConfigForClient = opts.Hello
+			// Otherwise the first answers on a connection are sent in pieces of a packet each.
+			config.DynamicRecordSizingDisabled = true
 		}},
 	})
 	for path, handler := range handlers {
