@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"restartrules.dev/pkg/jsonstring"
 	"restartrules.dev/pkg/manifest/scan"
 )
 
@@ -216,22 +217,29 @@ func writeReview(w http.ResponseWriter, response *admissionv1.AdmissionResponse)
 	return nil
 }
 
-// appendReview writes the answer as JSON. The patch, most of it, is not gone through by encoding/json.
+// appendReview writes the answer as JSON. The patch, most of it, is not gone through by encoding/json, and nothing is
+// if the object is only allowed.
 func appendReview(body []byte, response *admissionv1.AdmissionResponse) ([]byte, error) {
-	patch := response.Patch
-	response.Patch = nil
-	encoded, err := json.Marshal(response)
-	response.Patch = patch
+	body = append(body, `{"kind":"AdmissionReview","apiVersion":"`...)
+	body = append(append(body, reviewVersion...), `","response":{`...)
+	if response.Patch != nil {
+		body = append(body, `"patch":"`...)
+		body = base64.StdEncoding.AppendEncode(body, response.Patch)
+		body = append(body, `",`...)
+	}
+	rest := *response
+	rest.Patch = nil
+	if rest.Allowed && rest.Result == nil && rest.AuditAnnotations == nil && rest.Warnings == nil {
+		body = jsonstring.Append(append(body, `"uid":`...), string(rest.UID))
+		body = append(body, `,"allowed":true`...)
+		if rest.PatchType != nil {
+			body = jsonstring.Append(append(body, `,"patchType":`...), string(*rest.PatchType))
+		}
+		return append(body, "}}"...), nil
+	}
+	encoded, err := json.Marshal(rest)
 	if err != nil {
 		return nil, err
 	}
-	body = append(body, `{"kind":"AdmissionReview","apiVersion":"`...)
-	body = append(append(body, reviewVersion...), `","response":`...)
-	if patch == nil {
-		return append(append(body, encoded...), '}'), nil
-	}
-	body = append(body, `{"patch":"`...)
-	body = base64.StdEncoding.AppendEncode(body, patch)
-	body = append(body, `",`...)
 	return append(append(body, encoded[1:]...), '}'), nil // it has a uid at least
 }

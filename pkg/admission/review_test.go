@@ -145,10 +145,13 @@ func FuzzScanReview(f *testing.F) {
 
 func TestAppendReview(t *testing.T) {
 	for name, response := range map[string]*admissionv1.AdmissionResponse{
-		"allowed":  {UID: "u", Allowed: true, Warnings: []string{"<a>"}},
-		"changed":  {UID: "\"", Allowed: true, Patch: []byte(`[{"op":"remove","path":"/a"}]`), PatchType: ptr.To(admissionv1.PatchTypeJSONPatch), Warnings: []string{"a"}},
-		"no patch": {UID: "u", Patch: []byte{}},
-		"denied":   {UID: "u", Result: &metav1.Status{Status: "Failure", Reason: "Invalid", Code: 422}},
+		"allowed":      {UID: "u", Allowed: true, Warnings: []string{"<a>"}},
+		"changed":      {UID: "\"", Allowed: true, Patch: []byte(`[{"op":"remove","path":"/a"}]`), PatchType: ptr.To(admissionv1.PatchTypeJSONPatch), Warnings: []string{"a"}},
+		"no patch":     {UID: "u", Patch: []byte{}},
+		"only allowed": {UID: "u<", Allowed: true},
+		"only changed": {UID: "u", Allowed: true, Patch: []byte(`[]`), PatchType: ptr.To(admissionv1.PatchTypeJSONPatch)},
+		"audited":      {UID: "u", Allowed: true, AuditAnnotations: map[string]string{"a": "b"}},
+		"denied":       {UID: "u", Result: &metav1.Status{Status: "Failure", Reason: "Invalid", Code: 422}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := appendReview(nil, response)
