@@ -10,6 +10,7 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 
 	"restartrules.dev/pkg/api"
+	"restartrules.dev/pkg/inject"
 	"restartrules.dev/pkg/workload"
 )
 
@@ -97,8 +98,8 @@ func (m *metrics) observe(d time.Duration) { m.duration.Observe(d.Seconds()) }
 var watcherName = []byte(strconv.Quote(api.WatcherContainer))
 
 // outcomeOf tells a Pod with the watcher, be it in the object or in the patch, from one without.
-func outcomeOf(object, patch []byte) outcome {
-	if bytes.Contains(patch, watcherName) || bytes.Contains(object, watcherName) {
+func outcomeOf(result inject.Result, object, patch []byte) outcome {
+	if result.Watched || bytes.Contains(patch, watcherName) || bytes.Contains(object, watcherName) {
 		return outcomeInjected
 	}
 	return outcomePolicy

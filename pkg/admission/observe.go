@@ -30,7 +30,7 @@ func ours(object []byte) bool {
 const maxCause = 160
 
 // observed answers with what would have been done.
-func observed(result inject.Result, outcomeOf func(patch []byte) outcome) decision {
+func observed(result inject.Result, outcomeOf func(result inject.Result, patch []byte) outcome) decision {
 	response := &admissionv1.AdmissionResponse{Allowed: true, Warnings: result.Warnings}
 	say := func(would string) decision {
 		response.Warnings = append([]string{"Restart Rules only observes (--mode=observe): " + would}, response.Warnings...)
@@ -50,7 +50,7 @@ func observed(result inject.Result, outcomeOf func(patch []byte) outcome) decisi
 	if err != nil {
 		return failed(err)
 	}
-	switch outcomeOf(patch) {
+	switch outcomeOf(result, patch) {
 	case outcomeInjected:
 		return say("the watcher would be injected, and a shim in front of commands; no restart rule is applied now")
 	case outcomeLifted:

@@ -62,9 +62,9 @@ type Result struct {
 	// with PullSecrets, those of the Pod, and come back with what was found.
 	Lookups     []string
 	PullSecrets []string
-	// Native says of a Pod on CREATE that it has rules and that the kubelet does all of them by native fields, WholePod that
-	// its watcher may restart all of it.
-	Native, WholePod bool
+	// Native says of a Pod on CREATE that it has rules and that the kubelet does all of them by native fields, Watched that
+	// it is to have the watcher, WholePod that this may restart all of it.
+	Native, Watched, WholePod bool
 }
 
 // maxPlan is the longest plan that we write, in bytes. The kernel takes no environment variable
@@ -115,7 +115,8 @@ func create(live *manifest.Pod, object []byte, root *field.Path, opts Options) (
 	if len(inj.lookups) > 0 {
 		return Result{Warnings: result.Warnings, Lookups: inj.lookups, PullSecrets: pullSecrets(live)}, nil
 	}
-	result.WholePod, result.Native = inj.wrapped() && inj.compiled.WholePod, inj.native()
+	result.Native, result.Watched = inj.native(), inj.wrapped()
+	result.WholePod = result.Watched && inj.compiled.WholePod
 	if inj.prev == nil && inj.nothingToDo() {
 		return Result{Patch: dropOurs(live), Warnings: result.Warnings, Native: result.Native}, nil
 	}
