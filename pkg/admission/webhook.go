@@ -330,14 +330,14 @@ func (h *Webhook) logDecision(req *request, d decision) {
 	}
 	name, generateName := req.names()
 	about := append(make([]any, 0, 16), "namespace", req.Namespace, "name", name, "generateName", generateName,
-		"kind", req.Kind.Kind, "uid", req.UID, "operation", req.Operation, "dryRun", req.DryRun)
+		"kind", req.Kind.Kind, "uid", string(req.UID), "operation", string(req.Operation), "dryRun", req.DryRun) // other types cost reflection
 	switch d.outcome {
 	case outcomeDenied:
 		h.log.Info("denied", append(about, "causes", len(causes(d.response.Result)))...)
 	case outcomeError:
 		h.log.WithValues(about...).Error(d.err, "denied: could not decide") // the error comes last
 	default:
-		h.log.Info("changed", append(about, "outcome", d.outcome)...)
+		h.log.Info("changed", append(about, "outcome", string(d.outcome))...)
 	}
 }
 
