@@ -5,7 +5,7 @@ package scan
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
+	"math"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -22,14 +22,21 @@ type Reader struct {
 	failed bool
 	depth  int
 	// keys are those of the objects that are being read, one object's behind the other's.
-	keys [][]byte
+	keys []span
 	// texts holds strings, one behind the other: a piece of memory for each would be most of what a Pod takes.
 	texts strings.Builder
 }
 
+// span is where a key is. It takes a third of the key's slice, and the garbage collector does not look into it.
+type span struct{ begin, end int32 }
+
 // NewReader reads data, which must not be changed meanwhile.
 func NewReader(data []byte) *Reader {
-	return &Reader{scanner: scanner{data: data}, keys: make([][]byte, 0, 48)} // as many as are read of a Pod at once
+	return &Reader{
+		scanner: scanner{data: data},
+		failed:  len(data) > math.MaxInt32,
+		keys:    make([]span, 0, 48), // as many as are read of a Pod at once
+	}
 }
 
 // Fail has the Reader fail.
@@ -74,12 +81,11 @@ func (r *Reader) Keys(yield func(key []byte) bool) {
 			return
 		}
 		key := r.data[begin : r.at-1]
-		before := r.keys[outer:]
-		if !r.colon() || bytes.IndexByte(key, '\\') >= 0 || len(before) == maxKeys || slices.ContainsFunc(before, func(k []byte) bool { return string(k) == string(key) }) {
+		if !r.colon() || bytes.IndexByte(key, '\\') >= 0 || len(r.keys)-outer == maxKeys || r.has(r.keys[outer:], key) {
 			r.failed = true
 			return
 		}
-		r.keys = append(r.keys, key)
+		r.keys = append(r.keys, span{int32(begin), int32(begin + len(key))})
 		if begin = r.at; !yield(key) {
 			r.failed = true // what follows would not be looked at
 		}
@@ -87,6 +93,16 @@ func (r *Reader) Keys(yield func(key []byte) bool) {
 	}
 	r.keys = r.keys[:outer]
 	r.depth--
+}
+
+// has reports whether one of the keys is that.
+func (r *Reader) has(keys []span, key []byte) bool {
+	for _, k := range keys {
+		if string(r.data[k.begin:k.end]) == string(key) {
+			return true
+		}
+	}
+	return false
 }
 
 // Items goes through a list; the item comes next then.
@@ -157,18 +173,21 @@ func (r *Reader) Text() string {
 	return text
 }
 
+// Strings are kept in pieces of memory of so many bytes, each twice the one before: of a review little is kept.
+const minPiece, maxPiece = 1 << 8, 1 << 10
+
 // Keep is a key, or other text without escapes, as a string.
 func (r *Reader) Keep(text []byte) string {
-	const piece = 1 << 10
 	if !utf8.Valid(text) {
 		r.failed = true // a decoder puts something in its place
 	}
-	if len(text) > piece/2 {
+	if len(text) > maxPiece/2 {
 		return string(text)
 	}
 	if r.texts.Cap()-r.texts.Len() < len(text) {
+		piece := min(max(2*r.texts.Cap(), minPiece), maxPiece)
 		r.texts = strings.Builder{} // what is in the old one stays where it is
-		r.texts.Grow(piece)
+		r.texts.Grow(max(piece, len(text)))
 	}
 	begin := r.texts.Len()
 	r.texts.Write(text)
