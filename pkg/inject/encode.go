@@ -142,7 +142,7 @@ func appendText(text []byte, s string) []byte {
 	done := 0
 	for i := range len(s) {
 		c := s[i]
-		if c >= ' ' && c != '"' && c != '\\' {
+		if plain[c] {
 			continue
 		}
 		text = append(text, s[done:i]...)
@@ -153,5 +153,14 @@ func appendText(text []byte, s string) []byte {
 			text = append(text, '\\', c)
 		}
 	}
-	return append(append(text, s[done:]...), '"')
+	text = append(text, s[done:]...)
+	return append(text, '"')
 }
+
+// plain are the bytes that stand for themselves in a string.
+var plain = func() (plain [256]bool) {
+	for c := range plain {
+		plain[c] = c >= ' ' && c != '"' && c != '\\'
+	}
+	return plain
+}()
