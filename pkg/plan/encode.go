@@ -11,7 +11,7 @@ import (
 // Encode is the plan as compact JSON: what encoding/json makes of it, in a fraction of the time; without containers the list
 // is empty. What is JSON in it already must be valid.
 func (p *Plan) Encode() (string, error) {
-	text := make([]byte, 0, 256+384*len(p.Containers)) // enough for most
+	text := make([]byte, 0, 2<<10) // enough for most, and small enough for the stack
 	text = strconv.AppendInt(append(text, `{"version":`...), int64(p.Version), 10)
 	text = jsonstring.Append(append(text, `,"restartPolicy":{"own":`...), p.RestartPolicy.Own)
 	text = jsonstring.Append(append(text, `,"compiled":`...), p.RestartPolicy.Compiled)
