@@ -26,7 +26,8 @@ func (r *request) names() (name, generateName string) {
 	return object.Metadata.Name, object.Metadata.GenerateName
 }
 
-// scanObjectNames are an object's name and generateName, if it can be read by those who know what they look for.
+// scanObjectNames are an object's name and generateName, if it can be read by those who know what they look for. What is
+// behind the metadata, most of it, is not looked at again: it was when the review was read.
 func scanObjectNames(object []byte) (name, generateName string, ok bool) {
 	r := scan.NewReader(object)
 	for key := range r.Keys {
@@ -41,6 +42,7 @@ func scanObjectNames(object []byte) (name, generateName string, ok bool) {
 				generateName = r.Text()
 			}
 		}
+		return name, generateName, !r.Failed()
 	}
 	return name, generateName, r.Done()
 }

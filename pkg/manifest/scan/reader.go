@@ -42,6 +42,9 @@ func NewReader(data []byte) *Reader {
 // Fail has the Reader fail.
 func (r *Reader) Fail() { r.failed = true }
 
+// Failed reports whether the Reader has failed. What was read up to here is right if not, as long as the rest is JSON.
+func (r *Reader) Failed() bool { return r.failed }
+
 // Done reports whether the whole document was read and understood.
 func (r *Reader) Done() bool {
 	r.space()
