@@ -32,9 +32,9 @@ func TestAllocations(t *testing.T) {
 		rules            bool
 		mutate, validate float64
 	}{
-		{6, true, 128, 235},
+		{6, true, 120, 235},
 		{6, false, 26, 26},
-		{60, true, 243, 448},
+		{60, true, 236, 448},
 		{60, false, 33, 33},
 	} {
 		t.Run(fmt.Sprintf("%d KB, rules: %t", test.kb, test.rules), func(t *testing.T) {
