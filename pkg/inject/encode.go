@@ -67,12 +67,9 @@ func appendEncoded(text []byte, value any) ([]byte, error) {
 	return append(text, encoded...), err
 }
 
-// mustEncode encodes what can always be encoded.
-func mustEncode(value any) json.RawMessage {
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err)
-	}
+// encodeOurs encodes parts of what we inject. None has what can't be encoded: floats, channels, interfaces.
+func encodeOurs(value any) json.RawMessage {
+	text, _ := json.Marshal(value)
 	return text
 }
 

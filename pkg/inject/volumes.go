@@ -17,7 +17,7 @@ type ourVolume struct {
 }
 
 func newVolume(name string, source corev1.VolumeSource) ourVolume {
-	return ourVolume{name, mustEncode(corev1.Volume{Name: name, VolumeSource: source})}
+	return ourVolume{name, encodeOurs(corev1.Volume{Name: name, VolumeSource: source})}
 }
 
 func appendVolume(text []byte, v ourVolume) []byte { return append(text, v.RawMessage...) }

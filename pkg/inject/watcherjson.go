@@ -12,8 +12,8 @@ import (
 
 // What is the same in every watcher, as JSON. It must not be changed.
 var (
-	watcherLifecycleJSON = mustEncode(watcherLifecycle)
-	watcherSecurityJSON  = mustEncode(watcherSecurity)
+	watcherLifecycleJSON = encodeOurs(watcherLifecycle)
+	watcherSecurityJSON  = encodeOurs(watcherSecurity)
 )
 
 // appendWatcher appends the watcher's container as encoding/json writes it. It knows only what watcherContainer
