@@ -111,7 +111,6 @@ func (s *supervisor) orderExec(order wire.Message) {
 	r.id = order.ID
 	if order.Timeout > 0 {
 		r.due = wire.Now() + int64(time.Duration(order.Timeout)*time.Millisecond)
-		s.setAlarm()
 	}
 }
 

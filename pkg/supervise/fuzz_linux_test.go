@@ -31,11 +31,9 @@ func FuzzOrders(f *testing.F) {
 	require.NoError(f, command.Start())
 	f.Cleanup(func() { _ = command.Process.Kill(); _ = command.Wait() })
 	f.Fuzz(func(t *testing.T, is uint8, runs bool, text []byte) {
-		s := &supervisor{Config: Config{KillTimeout: time.Hour}, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+		s := &supervisor{Config: Config{KillTimeout: time.Hour}, stop: make(chan struct{})}
 		s.link = newLink("", time.Hour)
-		s.link.obey, s.link.changed = s.obey, s.wakeUp
-		s.alarm.timer = time.AfterFunc(time.Hour, func() {})
-		defer s.alarm.timer.Stop()
+		s.link.obey, s.link.changed, s.link.ring = s.obey, s.wakeUp, s.ring
 		s.member.said = wire.Message{Verb: wire.State, Is: states[int(is)%len(states)], Gen: 1}
 		if runs && s.member.said.Is != wire.IsStuck { // a stuck one ends the process when it is told to
 			s.pid, s.member.busy = command.Process.Pid, true

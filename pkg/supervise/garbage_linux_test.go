@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -95,7 +94,6 @@ func newTestSupervisor(t *testing.T, scope scope, action exittable.Action, argv 
 		counter:  exittable.NewCounter(table, nil),
 		command:  command,
 		stop:     make(chan struct{}),
-		wake:     make(chan struct{}, 1),
 		link:     newLink("", reconnectMember),
 		attempts: newAttemptFile(dir, "app"),
 		mark:     fixedpath.New(filepath.Join(dir, wire.MarkName)),
@@ -103,7 +101,5 @@ func newTestSupervisor(t *testing.T, scope scope, action exittable.Action, argv 
 		paused:   fixedpath.New(filepath.Join(dir, wire.PausedName)),
 	}
 	s.member.said = wire.Message{Verb: wire.State, Is: wire.IsNew}
-	s.alarm.timer = time.AfterFunc(time.Hour, s.ring)
-	s.alarm.timer.Stop()
 	return s
 }

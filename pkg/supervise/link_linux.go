@@ -18,6 +18,8 @@ type link struct {
 	// both on the link's goroutine; nil: nobody wants to know.
 	obey    func(wire.Message)
 	changed func()
+	// ring is called before each wait, on the link's goroutine too, and says how long that may be at most; nil: forever.
+	ring func() time.Duration
 
 	mutex  sync.Mutex
 	fd     int
@@ -69,9 +71,31 @@ func (l *link) run() {
 			l.disconnected(fd)
 			l.notify()
 		}
-		time.Sleep(pause)
+		l.sleep(pause)
 		pause = min(2*pause, l.pause)
 	}
+}
+
+// sleep waits for that long.
+func (l *link) sleep(pause time.Duration) {
+	for until := wire.Now() + int64(pause); ; {
+		due, left := l.due(), time.Duration(until-wire.Now())
+		if left <= 0 {
+			return
+		}
+		if due != forever {
+			left = min(left, due)
+		}
+		time.Sleep(left)
+	}
+}
+
+// due is how long there may be waited.
+func (l *link) due() time.Duration {
+	if l.ring == nil {
+		return forever
+	}
+	return l.ring()
 }
 
 func (l *link) notify() {
@@ -110,9 +134,13 @@ func (l *link) connected(fd int) {
 // read waits for messages until the watcher is gone.
 func (l *link) read(fd int) {
 	var buffer [wire.MaxMessage]byte
-	for {
+	for limit := forever; ; {
+		if due := l.due(); due != limit {
+			limit = due
+			limitReads(fd, limit)
+		}
 		n, err := syscall.Read(fd, buffer[:])
-		if err == syscall.EINTR {
+		if err == syscall.EINTR || err == syscall.EAGAIN { // a signal; something is due
 			continue
 		}
 		if err != nil || n <= 0 {
@@ -128,6 +156,17 @@ func (l *link) read(fd int) {
 			l.obey(m)
 		}
 	}
+}
+
+// limitReads has reads wait no longer than that; forever: as long as it takes. It is the kernel that waits: a timer of the
+// runtime's would have it wake other threads, too.
+func limitReads(fd int, wait time.Duration) {
+	var limit syscall.Timeval // 0 is forever
+	if wait != forever {
+		limit = syscall.NsecToTimeval(int64(max(time.Microsecond, wait)))
+	}
+	// It can't fail with a socket.
+	_ = syscall.SetsockoptTimeval(fd, syscall.SOL_SOCKET, syscall.SO_RCVTIMEO, &limit)
 }
 
 // answered ends the wait for an answer.

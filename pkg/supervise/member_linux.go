@@ -9,10 +9,9 @@ import (
 )
 
 // member is the state of a shim in a Pod that is restarted as a whole. The supervisor's mutex guards
-// it. There are three goroutines: the main one starts the command, waits for children, clears what they
+// it. There are two goroutines: the main one starts the command, waits for children, clears what they
 // leave, and decides (live). The link's takes the watcher's orders: it notes them, signals processes,
-// and starts the command where the main one only waits to be told (obey). The alarm's does what is due
-// (due).
+// and starts the command where the main one only waits to be told (obey), and does what is due (ring).
 type member struct {
 	// said is the state as the watcher knows it. Its Gen, Code, Rule and Action are what counts here
 	// too.
@@ -70,11 +69,9 @@ func (s *supervisor) join() error {
 	m := &s.member
 	m.before = s.attempts.previous()
 	m.said = wire.Message{Verb: wire.State, Is: wire.IsNew, Attempt: m.before.attempt, Rule: exittable.Policy}
-	s.alarm.timer = time.AfterFunc(time.Hour, s.ring)
-	s.alarm.timer.Stop()
 	s.link = newLink(s.Dir+"/"+wire.SocketName, reconnectMember)
 	s.link.state = m.said
-	s.link.obey, s.link.changed = s.obey, s.wakeUp
+	s.link.obey, s.link.changed, s.link.ring = s.obey, s.wakeUp, s.ring
 	go makeThreads()
 	go func() { // ends with the process
 		// What it starts dies with its thread (Pdeathsig).

@@ -1,8 +1,6 @@
 package supervise
 
 import (
-	"time"
-
 	"restartrules.dev/pkg/exittable"
 	"restartrules.dev/pkg/wire"
 )
@@ -10,8 +8,6 @@ import (
 // listen makes the link of a container that decides by itself. All that it obeys is that its command is to be
 // started again.
 func (s *supervisor) listen() {
-	s.alarm.timer = time.AfterFunc(time.Hour, s.ring)
-	s.alarm.timer.Stop()
 	s.link = newLink(s.Dir+"/"+wire.SocketName, reconnectMax)
 	s.link.obey = func(order wire.Message) {
 		if order.Verb != wire.Kill {
@@ -21,6 +17,7 @@ func (s *supervisor) listen() {
 		defer s.mutex.Unlock()
 		s.orderKill(order)
 	}
+	s.link.ring = s.ring
 	go s.link.run() // ends with the process
 }
 

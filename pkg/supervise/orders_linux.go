@@ -54,20 +54,22 @@ func (s *supervisor) orderStop(order wire.Message) {
 		s.wakeUp()
 		return // the answer comes when it is parked, at once
 	}
-	if s.pid != 0 {
-		switch {
-		case order.Grace <= 0:
-			s.slay()
-		case again || order.PreStop && s.runPreStop():
-		default:
-			_ = syscall.Kill(s.pid, syscall.SIGTERM)
-		}
-		s.killWithin(order.Grace)
-	}
 	if m.said.Is != wire.IsStuck {
 		m.said.Is = wire.IsStopping
 	}
 	s.link.tell(&m.said)
+	if s.pid == 0 {
+		return
+	}
+	s.killWithin(order.Grace)
+	// The last: the main goroutine wants the mutex as soon as the command has ended.
+	switch {
+	case order.Grace <= 0:
+		s.slay()
+	case again || order.PreStop && s.runPreStop():
+	default:
+		_ = syscall.Kill(s.pid, syscall.SIGTERM)
+	}
 }
 
 // orderEnd reports whether the container ends.
@@ -120,7 +122,6 @@ func (s *supervisor) killWithin(milliseconds int) {
 	a := &s.alarm
 	if s.stopSignal == 0 && !a.slain && (a.killAt == 0 || at < a.killAt) {
 		a.killAt = at
-		s.setAlarm()
 	}
 }
 
@@ -133,7 +134,6 @@ func (s *supervisor) slay() {
 	_ = syscall.Kill(s.pid, syscall.SIGKILL)
 	s.alarm.slain = true
 	s.alarm.killAt = wire.Now() + int64(s.KillTimeout)
-	s.setAlarm()
 }
 
 // leave leaves killing to the container runtime. The mutex is held.

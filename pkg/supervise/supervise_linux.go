@@ -81,8 +81,8 @@ type supervisor struct {
 	message, paused fixedpath.Path
 	// stop is closed when the container is told to stop from outside.
 	stop chan struct{}
-	// wake makes the main goroutine look again at what it is to do, while no command runs.
-	wake chan struct{}
+	// wake is 1 when the main goroutine is to look again at what it is to do, while no command runs.
+	wake uint32
 
 	mutex sync.Mutex
 	// pid is the command's process, 0 while there is none.
@@ -116,7 +116,6 @@ func Run(config Config) int {
 		startedAt: wire.Now(),
 		counter:   exittable.NewCounter(config.Table, config.Total),
 		stop:      make(chan struct{}),
-		wake:      make(chan struct{}, 1),
 	}
 	s.setDefaults()
 	s.cgroup = string(readFile(s.buffer[:], "/proc/self/cgroup"))
