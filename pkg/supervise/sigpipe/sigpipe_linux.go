@@ -60,9 +60,9 @@ func handlerAddress() uintptr
 // Pipe is the reading end. There is one a process.
 type Pipe struct{ fd int }
 
-// Install catches every signal that can be caught, but for SIGCHLD (whoever waits for children has
-// no use for it) and for signals that are ignored now, so that children go on to ignore them.
-// It must be called once.
+// Install catches every signal that can be caught, but for SIGCHLD and for signals that are ignored now, so that
+// children go on to ignore them. SIGCHLD has its default, by which the kernel doesn't send it: whoever waits for
+// children has no use for it, and it wakes the thread that started the child. It must be called once.
 func Install() (*Pipe, error) {
 	var fds [2]int
 	if err := syscall.Pipe2(fds[:], syscall.O_CLOEXEC); err != nil {
@@ -78,6 +78,9 @@ func Install() (*Pipe, error) {
 	// The Go runtime has a handler for SIGTERM on its own signal stack; ours wants the same flags.
 	model, err := swap(syscall.SIGTERM, nil)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := swap(syscall.SIGCHLD, new(sigaction)); err != nil {
 		return nil, err
 	}
 	for n := syscall.Signal(1); n <= lastSignal; n++ {

@@ -67,3 +67,12 @@ func TestRuntimeSignalsStayWithTheRuntime(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, syscall.SIGUSR1, s.Number)
 }
+
+// TestNoSignalOfChildren: children of the process are told to nobody but who waits for them.
+func TestNoSignalOfChildren(t *testing.T) {
+	now, err := swap(syscall.SIGCHLD, nil)
+	require.NoError(t, err)
+	require.Zero(t, now.handler)
+	require.Zero(t, Caught()&(1<<(syscall.SIGCHLD-1)))
+	require.NoError(t, exec.Command("true").Run())
+}
