@@ -74,34 +74,28 @@ func measureAdmission(t *testing.T, p *results.Part) {
 		}, patience, 50*time.Millisecond, "the webhook of %s does not listen", s.side)
 	}
 	local := handlers(t)
-	rounds := times(admissionRounds)
+	all, rounds := reviews(t), times(admissionRounds)
 	every := max(1, rounds/times(anchorRounds))
 	for i := range rounds {
-		for _, kb := range []int{6, 60} {
-			for _, rules := range []bool{true, false} {
-				pod, err := review.Pod(kb*1000, rules)
-				require.NoError(t, err)
-				body, err := review.Create(pod)
-				require.NoError(t, err)
-				for _, s := range servers {
-					alone, together := aloneFor, togetherFor
-					if s.side != results.Ours {
-						if i%every != 0 {
-							continue
-						}
-						alone, together = anchorAloneFor, anchorTogetherFor
+		for _, r := range all {
+			for _, s := range servers {
+				alone, together := aloneFor, togetherFor
+				if s.side != results.Ours {
+					if i%every != 0 {
+						continue
 					}
-					add := func(what string, values ...float64) {
-						p.Add(results.AdmissionSeries(kb, rules, s.side, what), values...)
-					}
-					latencies, cpu := ask(t, client, s, body, 1, alone)
-					add("latency1", latencies...)
-					add("cpu1", cpu)
-					latencies, cpu = ask(t, client, s, body, connections, together)
-					add("latency8", latencies...)
-					add("rate", 1e6/cpu)
-					add("allocations", allocations(t, local[s.side], body))
+					alone, together = anchorAloneFor, anchorTogetherFor
 				}
+				add := func(what string, values ...float64) {
+					p.Add(results.AdmissionSeries(r.kb, r.rules, s.side, what), values...)
+				}
+				latencies, cpu := ask(t, client, s, r.body, 1, alone)
+				add("latency1", latencies...)
+				add("cpu1", cpu)
+				latencies, cpu = ask(t, client, s, r.body, connections, together)
+				add("latency8", latencies...)
+				add("rate", 1e6/cpu)
+				add("allocations", allocations(t, local[s.side], r.body))
 			}
 		}
 	}
@@ -109,6 +103,27 @@ func measureAdmission(t *testing.T, p *results.Part) {
 	for i := range p.Series {
 		p.Series[i].Values = drawn(p.Series[i].Values, keptLatencies)
 	}
+}
+
+// reviewed is what a webhook is asked about.
+type reviewed struct {
+	kb    int
+	rules bool
+	body  []byte
+}
+
+func reviews(t *testing.T) (all []reviewed) {
+	t.Helper()
+	for _, kb := range []int{6, 60} {
+		for _, rules := range []bool{true, false} {
+			pod, err := review.Pod(kb*1000, rules)
+			require.NoError(t, err)
+			body, err := review.Create(pod)
+			require.NoError(t, err)
+			all = append(all, reviewed{kb, rules, body})
+		}
+	}
+	return all
 }
 
 // drawn are at most so many of the values, in their order.

@@ -27,7 +27,7 @@ const (
 	calm = 3 * time.Second
 	// shims is how many are measured, and busyShims how many that have restarted their program 5,000 times, each busyReadings
 	// times, a hundred restarts between two.
-	shims, busyShims, busyReadings = 200, 20, 10
+	shims, busyShims, busyReadings = 200, 10, 20
 )
 
 // memory is what a process has in memory, in MB of 1,000 KB.

@@ -33,11 +33,11 @@ type gangs struct {
 const readyPods = 4
 
 func measureOurGangs(t *testing.T, p *results.Part, c *testcluster.Cluster) {
-	measureGang(t, p, c, gangs{results.Ours, 200, 2, 60 * time.Millisecond})
+	measureGang(t, p, c, gangs{results.Ours, 200, 4, 60 * time.Millisecond})
 }
 
 func measureNativeGangs(t *testing.T, p *results.Part, c *testcluster.Cluster) {
-	measureGang(t, p, c, gangs{results.Native, 20, 3, time.Second})
+	measureGang(t, p, c, gangs{results.Native, 20, 3, 500 * time.Millisecond})
 }
 
 // measureGang restarts gangs of all sizes, each several times, on one node. Values are in seconds.

@@ -17,7 +17,7 @@ import (
 const (
 	// starts is how often injected Pods are made, without and with an init container; each takes seconds. startsInTurn of them
 	// come after one that is not injected.
-	starts, startsInTurn = 200, 4
+	starts, startsInTurn = 200, 8
 	// startsAtOnce is how many are measured at once.
 	startsAtOnce = 3
 	// kept is how many Pods may stay before all are removed at once. They wait, which takes nothing; what the end of each takes

@@ -56,7 +56,7 @@ func sidecar() corev1.Container {
 }
 
 // wayStarts is how often each way is measured.
-const wayStarts = 20
+const wayStarts = 10
 
 // measureWays measures what each way adds to a Pod's start, in s: all in turns, each against the Pod without.
 func measureWays(t *testing.T, p *results.Part, c *testcluster.Cluster) {

@@ -138,7 +138,7 @@ func footprintSection() Section {
 			"private is what nobody can share. What a watcher is held against speaks to the API server with client-go. Wake-ups are context switches in 10 s. MB are 1,000 KB as the kernel counts them. " +
 			"The watchers and the twins are those of 50 idle Pods on the cluster, with 1 init container and 2 containers, the watchers read four times; " +
 			"what they share with those of other Pods, the image's file, counts in full, as in a node's only Pod. With reports, 25 such Pods " +
-			"restart at once, eight times. Shims after 5,000 restarts are 20, read ten times, 100 restarts between two.",
+			"restart at once, eight times. Shims after 5,000 restarts are ten, read twenty times, 100 restarts between two.",
 		Rows: []Row{
 			mb("shim, PSS, alone", "shim", "pss", "tini-static", 2.1, shimMemoryProfile),
 			mb("shim, PSS, each of four of one inode", "shim of 4", "pss", "tini-static", 1.1, shimMemoryProfile),
@@ -182,7 +182,7 @@ func startSection() Section {
 	return Section{
 		Title: "Being injected",
 		About: "From the creation of a Pod to the first instruction of its last container; of the same Pods, one where nothing is " +
-			"injected and four where they are are made in turns, three at a time. What is added is the difference to the former. With init containers, the rule concerns the whole Pod, so " +
+			"injected and eight where they are are made in turns, three at a time. What is added is the difference to the former. With init containers, the rule concerns the whole Pod, so " +
 			"that there are twins. The ways by hand are without us, admission included: a sidecar is put into the Pod, and a program of the shim's " +
 			"size comes into a volume in one way or another. We go the second: so its first two rows are the parts of what we add, and the rest is ours. Kubelets before " +
 			"1.36 come back to a Pod with a sidecar only when they have next listed all containers, once a second: there it is 0.3 to 0.5 s more.",
