@@ -16,8 +16,9 @@ import (
 // stopGrace is how long a component may take to end before it is killed.
 const stopGrace = 10 * time.Second
 
-// execTries is how often commandLine looks, a millisecond apart, at a process that seems to be in the middle of an exec.
-const execTries = 100
+// execTries is how often commandLine looks, a millisecond apart, at a process that seems to be in the middle of an
+// exec: of a program that is in no cache, on a disk that is busy, that takes a while.
+const execTries = 10_000
 
 // start runs a program in the cluster's network namespace, in a session of its own so that it outlives us. Its
 // output is appended to its log file.
