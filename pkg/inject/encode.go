@@ -6,10 +6,10 @@ import (
 	"maps"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
 
+	"restartrules.dev/pkg/jsonstring"
 	"restartrules.dev/pkg/manifest"
 )
 
@@ -20,8 +20,8 @@ func AppendPatch(text []byte, ops []Op) ([]byte, error) {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = appendText(append(text, `{"op":`...), op.Op)
-		text = appendText(append(text, `,"path":`...), op.Path)
+		text = jsonstring.Append(append(text, `{"op":`...), op.Op)
+		text = jsonstring.Append(append(text, `,"path":`...), op.Path)
 		if op.Value != nil {
 			var err error
 			if text, err = appendValue(append(text, `,"value":`...), op.Value); err != nil {
@@ -37,11 +37,11 @@ func AppendPatch(text []byte, ops []Op) ([]byte, error) {
 func appendValue(text []byte, value any) ([]byte, error) {
 	switch value := value.(type) {
 	case string:
-		return appendText(text, value), nil
+		return jsonstring.Append(text, value), nil
 	case corev1.RestartPolicy:
-		return appendText(text, string(value)), nil
+		return jsonstring.Append(text, string(value)), nil
 	case []string:
-		return appendList(text, value, appendText), nil
+		return appendList(text, value, jsonstring.Append), nil
 	case map[string]string:
 		return appendTexts(text, value), nil
 	case []manifest.VolumeMount:
@@ -111,53 +111,19 @@ func appendTexts(text []byte, texts map[string]string) []byte {
 		if i > 0 {
 			text = append(text, ',')
 		}
-		text = appendText(append(appendText(text, key), ':'), texts[key])
+		text = jsonstring.Append(append(jsonstring.Append(text, key), ':'), texts[key])
 	}
 	return append(text, '}')
 }
 
 func appendMount(text []byte, m manifest.VolumeMount) []byte {
-	text = appendText(append(text, `{"name":`...), m.Name)
+	text = jsonstring.Append(append(text, `{"name":`...), m.Name)
 	if m.ReadOnly {
 		text = append(text, `,"readOnly":true`...)
 	}
-	text = appendText(append(text, `,"mountPath":`...), m.MountPath)
+	text = jsonstring.Append(append(text, `,"mountPath":`...), m.MountPath)
 	if m.SubPath != "" {
-		text = appendText(append(text, `,"subPath":`...), m.SubPath)
+		text = jsonstring.Append(append(text, `,"subPath":`...), m.SubPath)
 	}
 	return append(text, '}')
 }
-
-// appendText writes a string.
-func appendText(text []byte, s string) []byte {
-	if !utf8.ValidString(s) {
-		encoded, _ := json.Marshal(s) // it puts something in the place of what is not valid
-		return append(text, encoded...)
-	}
-	const hex = "0123456789abcdef"
-	text = append(text, '"')
-	done := 0
-	for i := range len(s) {
-		c := s[i]
-		if plain[c] {
-			continue
-		}
-		text = append(text, s[done:i]...)
-		done = i + 1
-		if c < ' ' {
-			text = append(text, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
-		} else {
-			text = append(text, '\\', c)
-		}
-	}
-	text = append(text, s[done:]...)
-	return append(text, '"')
-}
-
-// plain are the bytes that stand for themselves in a string.
-var plain = func() (plain [256]bool) {
-	for c := range plain {
-		plain[c] = c >= ' ' && c != '"' && c != '\\'
-	}
-	return plain
-}()

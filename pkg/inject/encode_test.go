@@ -50,18 +50,3 @@ func TestEncodeDeclared(t *testing.T) {
 	}
 	require.Nil(t, (&declared{}).encode())
 }
-
-// FuzzAppendText: a string is read as it was.
-func FuzzAppendText(f *testing.F) {
-	for _, seed := range []string{"", "a", "\"\\/\b\f\n\r\t\x00\x1f\x7f", "<é\u2028>", "\xff", "\xed\xa0\x80"} {
-		f.Add(seed)
-	}
-	f.Fuzz(func(t *testing.T, s string) {
-		encoded, err := json.Marshal(s)
-		require.NoError(t, err)
-		var got, want string
-		require.NoError(t, json.Unmarshal(appendText(nil, s), &got))
-		require.NoError(t, json.Unmarshal(encoded, &want))
-		require.Equal(t, want, got)
-	})
-}

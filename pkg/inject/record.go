@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"restartrules.dev/pkg/jsonstring"
 	"restartrules.dev/pkg/manifest"
 	"restartrules.dev/pkg/plan"
 )
@@ -80,11 +81,11 @@ func (d *declared) encode() json.RawMessage {
 		if len(text) > 1 {
 			text = append(text, ',')
 		}
-		text = append(appendText(text, name), ':')
+		text = append(jsonstring.Append(text, name), ':')
 	}
 	if d.RestartPolicy != nil {
 		field("restartPolicy")
-		text = appendText(text, string(*d.RestartPolicy))
+		text = jsonstring.Append(text, string(*d.RestartPolicy))
 	}
 	if len(d.RestartPolicyRules) > 0 {
 		field("restartPolicyRules")
@@ -102,9 +103,9 @@ func (d *declared) encode() json.RawMessage {
 }
 
 func appendRule(text []byte, rule corev1.ContainerRestartRule) []byte {
-	text = appendText(append(text, `{"action":`...), string(rule.Action))
+	text = jsonstring.Append(append(text, `{"action":`...), string(rule.Action))
 	if on := rule.ExitCodes; on != nil {
-		text = appendText(append(text, `,"exitCodes":{"operator":`...), string(on.Operator))
+		text = jsonstring.Append(append(text, `,"exitCodes":{"operator":`...), string(on.Operator))
 		if len(on.Values) > 0 {
 			text = appendList(append(text, `,"values":`...), on.Values, func(text []byte, code int32) []byte { return strconv.AppendInt(text, int64(code), 10) })
 		}
