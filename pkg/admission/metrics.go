@@ -1,15 +1,12 @@
 package admission
 
 import (
-	"bytes"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	admissionv1 "k8s.io/api/admission/v1"
 
-	"restartrules.dev/pkg/api"
 	"restartrules.dev/pkg/inject"
 	"restartrules.dev/pkg/workload"
 )
@@ -94,12 +91,9 @@ func (m *metrics) count(resource string, operation admissionv1.Operation, o outc
 
 func (m *metrics) observe(d time.Duration) { m.duration.Observe(d.Seconds()) }
 
-// watcherName is how the watcher's container is named in JSON.
-var watcherName = []byte(strconv.Quote(api.WatcherContainer))
-
-// outcomeOf tells a Pod with the watcher, be it in the object or in the patch, from one without.
-func outcomeOf(result inject.Result, object, patch []byte) outcome {
-	if result.Watched || bytes.Contains(patch, watcherName) || bytes.Contains(object, watcherName) {
+// outcomeOf tells a Pod with the watcher from one without.
+func outcomeOf(result inject.Result) outcome {
+	if result.Watched {
 		return outcomeInjected
 	}
 	return outcomePolicy

@@ -30,7 +30,7 @@ func ours(object []byte) bool {
 const maxCause = 160
 
 // observed answers with what would have been done.
-func observed(result inject.Result, outcomeOf func(result inject.Result, patch []byte) outcome) decision {
+func observed(result inject.Result, outcomeOf func(inject.Result) outcome) decision {
 	response := &admissionv1.AdmissionResponse{Allowed: true, Warnings: result.Warnings}
 	say := func(would string) decision {
 		response.Warnings = append([]string{"Restart Rules only observes (--mode=observe): " + would}, response.Warnings...)
@@ -46,11 +46,7 @@ func observed(result inject.Result, outcomeOf func(result inject.Result, patch [
 	case len(result.Patch) == 0:
 		return allowed(response, outcomeUnchanged)
 	}
-	patch, err := inject.AppendPatch(nil, result.Patch)
-	if err != nil {
-		return failed(err)
-	}
-	switch outcomeOf(result, patch) {
+	switch outcomeOf(result) {
 	case outcomeInjected:
 		return say("the watcher would be injected, and a shim in front of commands; no restart rule is applied now")
 	case outcomeLifted:

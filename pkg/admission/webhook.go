@@ -204,7 +204,7 @@ func (h *Webhook) handler(check func(*request) error, decide func(context.Contex
 }
 
 func (h *Webhook) mutatePod(ctx context.Context, req *request) decision {
-	return h.mutate(req, func(result inject.Result, patch []byte) outcome { return outcomeOf(result, req.Object, patch) },
+	return h.mutate(req, outcomeOf,
 		func() (inject.Result, error) {
 			return h.withEntryPoints(ctx, req, func(o inject.Options) (inject.Result, error) { return inject.Create(req.Object, o) })
 		},
@@ -223,13 +223,13 @@ func (h *Webhook) mutateLabelledWorkload(_ context.Context, req *request) decisi
 
 func (h *Webhook) mutateTemplates(req *request, k workload.Kind) decision {
 	options := h.injectOptions(req.Namespace)
-	return h.mutate(req, func(inject.Result, []byte) outcome { return outcomeLifted },
+	return h.mutate(req, func(inject.Result) outcome { return outcomeLifted },
 		func() (inject.Result, error) { return workload.Create(req.Object, k, options) },
 		func() (inject.Result, error) { return workload.Update(req.Object, req.OldObject, k, options) })
 }
 
 // mutate answers with what create or update, whichever was requested, make of the object.
-func (h *Webhook) mutate(req *request, outcomeOf func(result inject.Result, patch []byte) outcome, create, update func() (inject.Result, error)) decision {
+func (h *Webhook) mutate(req *request, outcomeOf func(inject.Result) outcome, create, update func() (inject.Result, error)) decision {
 	var result inject.Result
 	var err error
 	switch {
@@ -261,7 +261,7 @@ func (h *Webhook) mutate(req *request, outcomeOf func(result inject.Result, patc
 		Patch:     patch,
 		PatchType: &jsonPatch,
 		Warnings:  result.Warnings,
-	}, outcomeOf(result, patch))
+	}, outcomeOf(result))
 	if result.Native {
 		d.outcome = outcomeNative
 	}

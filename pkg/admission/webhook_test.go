@@ -51,6 +51,20 @@ func TestMutate(t *testing.T) {
 	}
 }
 
+// TestMutateUpdate: a manifest that is applied again counts as what its Pod was when it was created.
+func TestMutateUpdate(t *testing.T) {
+	for pod, want := range map[*corev1.Pod]outcome{rulesPod(): outcomeInjected, policyPod(): outcomePolicy} {
+		hook, _ := newTestWebhook(t)
+		handler := hook.Handlers()[MutatePath]
+		review := create(t, pod)
+		written := review.Request.Object.Raw
+		live := applyPatch(t, written, ask(t, handler, review).Patch)
+		review.Request.Operation, review.Request.OldObject.Raw = admissionv1.Update, live
+		require.NotEmpty(t, ask(t, handler, review).Patch)
+		require.Equal(t, 1, hook.counted(t, "pods", "UPDATE", string(want)))
+	}
+}
+
 func TestMutateDenies(t *testing.T) {
 	hook, log := newTestWebhook(t)
 	pod := invalidPod()

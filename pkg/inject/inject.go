@@ -62,9 +62,11 @@ type Result struct {
 	// with PullSecrets, those of the Pod, and come back with what was found.
 	Lookups     []string
 	PullSecrets []string
-	// Native says of a Pod on CREATE that it has rules and that the kubelet does all of them by native fields, Watched that
-	// it is to have the watcher, WholePod that this may restart all of it.
-	Native, Watched, WholePod bool
+	// Watched says of a Pod that it has the watcher, or is to have it.
+	Watched bool
+	// Native says of a Pod on CREATE that it has rules and that the kubelet does all of them by native fields, WholePod that
+	// its watcher may restart all of it.
+	Native, WholePod bool
 }
 
 // maxPlan is the longest plan that we write, in bytes. The kernel takes no environment variable

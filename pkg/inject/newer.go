@@ -43,6 +43,6 @@ func updateOfNewer(pod, old *manifest.Pod) Result {
 	var p patch
 	p.set("/metadata/labels", pod.Metadata.Labels, map[string]string{api.ModeLabel: old.Metadata.Labels[api.ModeLabel]})
 	p.set("/metadata/annotations", pod.Metadata.Annotations, map[string]string{api.PlanAnnotation: old.Metadata.Annotations[api.PlanAnnotation]})
-	return Result{Patch: p.ops, Warnings: []string{fmt.Sprintf("a newer release of Restart Rules has prepared this Pod; this webhook, which reads plans up to version %d, can't tell "+
+	return Result{Watched: true, Patch: p.ops, Warnings: []string{fmt.Sprintf("a newer release of Restart Rules has prepared this Pod; this webhook, which reads plans up to version %d, can't tell "+
 		"an unchanged manifest from a changed one: upgrade the webhook if this is refused", plan.Version)}}
 }

@@ -53,7 +53,7 @@ func Update(object, oldObject []byte, opts Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Patch: ops, Warnings: u.warnings}, nil
+	return Result{Patch: ops, Warnings: u.warnings, Watched: len(p.Wrapped()) > 0}, nil
 }
 
 // dropNewPlan removes a plan that comes to a Pod that was not injected.
