@@ -72,7 +72,7 @@ func (s *supervisor) join() error {
 	s.link = newLink(s.Dir+"/"+wire.SocketName, reconnectMember)
 	s.link.state = m.said
 	s.link.obey, s.link.changed, s.link.ring = s.obey, s.wakeUp, s.ring
-	go makeThreads()
+	go makeReserves()
 	go func() { // ends with the process
 		// What it starts dies with its thread (Pdeathsig).
 		runtime.LockOSThread()

@@ -49,7 +49,7 @@ func (s *supervisor) attempt(attempt int, before ended) ended {
 	startedAt := wire.Now()
 	pid, code := s.launch(before)
 	if before.attempt == 0 {
-		go makeThreads() // the first start does not wait for it
+		go makeReserves() // the first start does not wait for it
 	}
 	if before.unsent {
 		s.link.send(before.exited)

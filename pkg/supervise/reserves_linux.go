@@ -6,13 +6,11 @@ import (
 	"time"
 )
 
-// makeThreads makes threads beforehand. The runtime makes them when it needs them, and dies if it can't:
-// when the command has used up the container's limit of processes, which is when a shim is needed.
-// Threads that were made once are kept. It returns within a millisecond or two.
-//
-// With the first timer the runtime makes a file for it, too, and dies if there is none to be had.
-func makeThreads() {
-	time.AfterFunc(time.Hour, func() {}).Stop()
+// makeReserves makes beforehand what the runtime makes when it needs it, dying if it can't: threads, when the command
+// has used up the container's limit of processes, and a file for its timers, when there are no more files. That is when a
+// shim is needed. What was made once is kept. It returns within a millisecond or two.
+func makeReserves() {
+	time.AfterFunc(time.Hour, func() {}).Stop() // the first timer makes the file
 	var locked, unlocked sync.WaitGroup
 	// What the Go runtime may want at most beside its own two and one each for the goroutines that may be in a
 	// system call (the main one, the link's, the signals'): one for each P, one for the timers, one for the
