@@ -50,7 +50,7 @@ func measureInPod(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 	removeAll(t, append(quiet, probed...))
 
 	require.NoError(t, c.Apply(t.Context(), withReports))
-	webhook := corev1.HostAlias{IP: webhookAddress(t, c), Hostnames: []string{"restartrules-webhook.restartrules-system.svc"}}
+	webhook := c.WebhookAlias(t)
 	reporting := idlePods(t, c, times(reporters), func(p *pod) { p.spec.Spec.HostAliases = []corev1.HostAlias{webhook} })
 	of := runningIn(reporting, "/watcher", "serve")
 	untilSilent(t, of) // they have told of the start
@@ -66,20 +66,6 @@ func measureInPod(t *testing.T, p *results.Part, c *testcluster.Cluster) {
 		require.NotEmpty(t, live.Annotations[api.StatusAnnotation], "what %s had to report has not arrived", pod.spec.Name)
 	}
 	removeAll(t, reporting)
-}
-
-// webhookAddress is the address of the webhook's Pod.
-func webhookAddress(t *testing.T, c *testcluster.Cluster) (ip string) {
-	t.Helper()
-	require.NoError(t, testcluster.Eventually(t.Context(), func() (bool, error) {
-		pods, err := c.API.CoreV1().Pods("restartrules-system").List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=webhook"})
-		if err != nil || len(pods.Items) != 1 {
-			return false, err // the one before has not gone
-		}
-		ip = pods.Items[0].Status.PodIP
-		return ip != "", nil
-	}))
-	return ip
 }
 
 // untilSilent waits until no watcher has a reporter.

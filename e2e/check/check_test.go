@@ -26,13 +26,13 @@ import (
 const wholePod = `{"containers": {"app": {"restartPolicy": "Never", "restartPolicyRules": [` +
 	`{"action": "RestartAllContainers", "exitCodes": {"operator": "In", "values": [88]}}]}}}`
 
-// patient is a Pod that runs until it is told to stop, and finds the webhook at this address.
-func patient(name, address string) *corev1.Pod {
+// patient is a Pod that runs until it is told to stop, and finds the webhook by this alias.
+func patient(name string, webhook corev1.HostAlias) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{api.RulesAnnotation: wholePod}},
 		Spec: corev1.PodSpec{
 			RestartPolicy: corev1.RestartPolicyNever, TerminationGracePeriodSeconds: ptr.To[int64](1),
-			HostAliases: []corev1.HostAlias{{IP: address, Hostnames: []string{webhook + "." + system + ".svc"}}},
+			HostAliases: []corev1.HostAlias{webhook},
 			Containers: []corev1.Container{{Name: "app", Image: "localhost/restartrules/app:dev", ImagePullPolicy: corev1.PullIfNotPresent,
 				Command: []string{"/app"}}},
 		},
@@ -58,20 +58,6 @@ func create(t *testing.T, c *testcluster.Cluster, namespace string, pod *corev1.
 	}
 }
 
-// address is that of the webhook's Pod.
-func address(t *testing.T, c *testcluster.Cluster) (ip string) {
-	t.Helper()
-	require.NoError(t, testcluster.Eventually(t.Context(), func() (bool, error) {
-		pods, err := c.API.CoreV1().Pods(system).List(t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=webhook"})
-		if err != nil || len(pods.Items) != 1 {
-			return false, err
-		}
-		ip = pods.Items[0].Status.PodIP
-		return ip != "", nil
-	}))
-	return ip
-}
-
 // heard waits until something was received of a Pod.
 func heard(t *testing.T, c *testcluster.Cluster, namespace, name string) {
 	t.Helper()
@@ -86,7 +72,7 @@ func heard(t *testing.T, c *testcluster.Cluster, namespace, name string) {
 func TestFindings(t *testing.T) {
 	c := theCluster(t)
 	namespace, _ := c.NewNamespace(t, testcluster.OptedIn)
-	create(t, c, namespace, patient("healthy", address(t, c)))
+	create(t, c, namespace, patient("healthy", c.WebhookAlias(t)))
 	heard(t, c, namespace, "healthy")
 	finds(t, c)
 
@@ -184,12 +170,13 @@ var ways = []way{
 	}},
 	// Last, because it takes as long as a Pod may be silent.
 	{name: "no way to the webhook", code: "RR109", says: "nothing was ever received from 1 injected Pod (deaf)", breaks: func(t *testing.T, c *testcluster.Cluster, namespace string) func(*finding) {
-		const nowhere = "192.0.2.1" // RFC 5737
+		nowhere := c.WebhookAlias(t)
+		nowhere.IP = "192.0.2.1" // RFC 5737
 		remove := create(t, c, namespace, patient("deaf", nowhere))
 		return func(f *finding) {
 			shell(t, c, f.Fix) // the cluster has nothing that acts on it
 			remove()
-			create(t, c, namespace, patient("deaf", address(t, c)))
+			create(t, c, namespace, patient("deaf", c.WebhookAlias(t)))
 			heard(t, c, namespace, "deaf")
 		}
 	}},
@@ -245,7 +232,7 @@ func watcherImage(image string) func(*testing.T, *testcluster.Cluster, string) f
 		set(t, c, image)
 		var remove func()
 		require.NoError(t, testcluster.Eventually(t.Context(), func() (bool, error) {
-			remove = create(t, c, namespace, patient("waits", address(t, c)))
+			remove = create(t, c, namespace, patient("waits", c.WebhookAlias(t)))
 			pod, err := c.API.CoreV1().Pods(namespace).Get(t.Context(), "waits", metav1.GetOptions{})
 			if err != nil || pod.Spec.InitContainers[0].Image == image {
 				return err == nil, err
@@ -305,7 +292,7 @@ func TestLeastRights(t *testing.T) {
 func TestOnePod(t *testing.T) {
 	c := theCluster(t)
 	namespace, _ := c.NewNamespace(t, nil)
-	create(t, c, namespace, patient("late", address(t, c)))
+	create(t, c, namespace, patient("late", c.WebhookAlias(t)))
 	s := check(t, c, "-n", namespace, "late")
 	require.Equal(t, []string{"RR101"}, s.codes())
 	label(t, c, namespace)
@@ -315,7 +302,7 @@ func TestOnePod(t *testing.T) {
 	}), "%+v", s)
 	require.Contains(t, s.Findings[0].Why, "created anew it would be emulated")
 	shell(t, c, s.Findings[0].Fix)
-	create(t, c, namespace, patient("late", address(t, c)))
+	create(t, c, namespace, patient("late", c.WebhookAlias(t)))
 	s = check(t, c, "-n", namespace, "pod/late")
 	require.Empty(t, s.Findings)
 	require.Contains(t, s.Notes, "Pod/"+namespace+"/late: emulated: a shim is in front of the command of app; when the Pod was made, nothing of that was left to the cluster")
